@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Inline functions and macros of the kernel as functions Rust can call: one call each, no logic. Sorted by header. */
+#ifndef KERNEL_NET_HELPERS_H
+#define KERNEL_NET_HELPERS_H
+
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <net/ip_vs.h>
+#include <net/route.h>
+
+/* linux/bottom_half.h */
+void kn_local_bh_disable(void);
+void kn_local_bh_enable(void);
+/* linux/err.h */
+bool kn_is_err(const void *ptr);
+/* linux/ftrace_regs.h */
+struct ftrace_regs;
+unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n);
+unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
+/* linux/jiffies.h */
+unsigned long kn_jiffies(void);
+/* linux/netfilter.h */
+int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
+/* linux/percpu.h */
+void __percpu *kn_alloc_percpu(size_t size, size_t align);
+void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
+void *kn_this_cpu_ptr(void __percpu *ptr);
+/* linux/rcupdate.h */
+struct kn_rcu_head {
+	struct rcu_head rcu;
+};
+void kn_kvfree_rcu(struct kn_rcu_head *ptr);
+/* linux/refcount.h */
+bool kn_refcount_inc_not_zero(refcount_t *r);
+/* linux/skbuff.h */
+bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
+void kn_skb_clear_tstamp(struct sk_buff *skb);
+int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
+void kn_skb_dst_drop(struct sk_buff *skb);
+void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
+void kn_skb_forward_csum(struct sk_buff *skb);
+void kn_skb_orphan(struct sk_buff *skb);
+/* linux/spinlock.h */
+void kn_spin_lock_init(spinlock_t *lock);
+void kn_spin_lock(spinlock_t *lock);
+void kn_spin_unlock(spinlock_t *lock);
+void kn_spin_lock_bh(spinlock_t *lock);
+void kn_spin_unlock_bh(spinlock_t *lock);
+unsigned long kn_spin_lock_irqsave(spinlock_t *lock);
+void kn_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+/* linux/timer.h */
+void kn_expire_timer_now(struct timer_list *timer);
+/* linux/tcp.h */
+const u8 *kn_tcp_header(const struct sk_buff *skb);
+/* net/dst.h */
+u32 kn_dst_mtu(const struct dst_entry *dst);
+void kn_dst_release(struct dst_entry *dst);
+/* net/icmp.h */
+void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info);
+/* net/ip_vs.h */
+bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph);
+void kn_ip_vs_notrack(struct sk_buff *skb);
+struct netns_ipvs *kn_net_ipvs(struct net *net);
+bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
+/* net/net_namespace.h */
+bool kn_net_eq(const struct net *a, const struct net *b);
+/* net/netns/generic.h */
+void *kn_net_generic(const struct net *net, unsigned int id);
+/* net/route.h */
+int kn_route_input(struct sk_buff *skb);
+struct rtable *kn_route_output(struct net *net, __be32 daddr, __be32 saddr, __u8 tos, u32 mark);
+bool kn_skb_is_input_route(const struct sk_buff *skb);
+bool kn_skb_has_local_route(const struct sk_buff *skb);
+/* net/sock.h */
+u64 kn_sock_cookie(const struct sock *sk);
+struct sock *kn_socket_sk(const struct socket *sock);
+
+#endif

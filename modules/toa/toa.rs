@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Toc.
+#![crate_name = "toa"]
+use kernel::prelude::*;
+module! { type: Leaf, name: "toa", authors: ["The rsipvs authors"], description: "t", license: "GPL", }
+struct Leaf;
+impl kernel::Module for Leaf {
+    fn init(_m: &'static ThisModule) -> Result<Self> { pr_info!("conn {}\n", kernel_net::conn_size()); Ok(Leaf) }
+}
