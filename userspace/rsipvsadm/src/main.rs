@@ -1,3 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! To be filled.
-fn main() {}
+//! The program rsipvsadm; see the library for how it is made.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rsipvsadm::main(std::env::args_os())
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What can go wrong, named by what was being done to which object.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use crate::wire::attr::WireError;
+use crate::{DestId, ServiceId};
+
+/// What was being done when the kernel refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Something new was to be made.
+    Add,
+    /// Something was to be changed.
+    Change,
+    /// Something was to be taken away.
+    Delete,
+    /// Something was to be read.
+    Read,
+    /// Counters were to be reset.
+    Zero,
+    /// A daemon was to be started.
+    Start,
+    /// A daemon was to be stopped.
+    Stop,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Add => "add",
+            Action::Change => "change",
+            Action::Delete => "delete",
+            Action::Read => "read",
+            Action::Zero => "zero",
+            Action::Start => "start",
+            Action::Stop => "stop",
+        })
+    }
+}
+
+/// What it was being done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A virtual service.
+    Service(ServiceId),
+    /// A real server of a service.
+    Dest(ServiceId, DestId),
+    /// All servers of a service.
+    Dests(ServiceId),
+    /// A local address of a service.
+    LocalAddress(ServiceId, IpAddr),
+    /// All local addresses, of one service or of all.
+    LocalAddresses(Option<ServiceId>),
+    /// An address of an interface.
+    InterfaceAddress(IpAddr, String),
+    /// A network interface.
+    Interface(String),
+    /// A thing there is only one of, or the whole of something: "time-outs", "connections".
+    Whole(&'static str),
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Object::Service(id) => write!(f, "service {id}"),
+            Object::Dest(service, dest) => write!(f, "server {dest} of service {service}"),
+            Object::Dests(service) => write!(f, "servers of service {service}"),
+            Object::LocalAddress(service, addr) => {
+                write!(f, "local address {addr} of service {service}")
+            }
+            Object::LocalAddresses(Some(service)) => {
+                write!(f, "local addresses of service {service}")
+            }
+            Object::LocalAddresses(None) => f.write_str("local addresses"),
+            Object::InterfaceAddress(addr, name) => write!(f, "address {addr} on {name}"),
+            Object::Interface(name) => write!(f, "interface {name}"),
+            Object::Whole(name) => f.write_str(name),
+        }
+    }
+}
+
+/// The kernel's "no".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was being done.
+    pub action: Action,
+    /// To what.
+    pub object: Object,
+    /// The positive errno.
+    pub errno: i32,
+    /// The kernel's own sentence, from the extended acknowledgement.
+    pub text: Option<String>,
+}
+
+impl Refusal {
+    /// The reason in words: the kernel's, or else what this errno means for this object.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
+        let known = match (self.errno, &self.object) {
+            (libc::EPERM | libc::EACCES, _) => "needs root (CAP_NET_ADMIN)",
+            (libc::EEXIST, _) => "it exists already",
+            (libc::ESRCH, _) => "no such service",
+            (libc::ENOENT, Object::Service(_)) => {
+                "the kernel has no such scheduler or persistence engine"
+            }
+            (libc::ENOENT, Object::Dest(..)) => "no such server",
+            (libc::ENOENT, Object::LocalAddress(..)) => "the service has no such local address",
+            (libc::ENODEV, _) => "no such interface",
+            (libc::EADDRNOTAVAIL, Object::InterfaceAddress(..)) => "no such address there",
+            (libc::ERANGE, Object::Dest(..)) => {
+                "the weight or a connection threshold is out of range"
+            }
+            (libc::EAFNOSUPPORT, _) => "the address family is not supported here",
+            (libc::EINVAL, Object::Dest(..)) => "the kernel does not accept such a server",
+            (libc::EINVAL, Object::Service(_)) => "the kernel does not accept such a service",
+            _ => return io::Error::from_raw_os_error(self.errno).to_string(),
+        };
+        known.to_owned()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "cannot {} {}: {}",
+            self.action,
+            self.object,
+            self.cause()
+        )
+    }
+}
+
+/// All errors of the crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused a request.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The kernel does not know the generic netlink family: a module is missing.
+    #[error("the kernel does not know the netlink family {0}")]
+    NoFamily(&'static str),
+    /// A message of the kernel could not be understood.
+    #[error("the kernel's answer on {what} makes no sense: {source}")]
+    Malformed {
+        /// What had been asked about.
+        what: String,
+        /// Where the message went wrong.
+        source: WireError,
+    },
+    /// The kernel's answer was of a kind that the question does not have.
+    #[error("the kernel did not answer the question about {0}")]
+    NoAnswer(String),
+    /// A listing changed under our hands each time it was read.
+    #[error("the listing of {0} changed every time it was read")]
+    Interrupted(String),
+    /// An operation of the operating system failed.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of a file below /proc is not as expected.
+    #[error("{file}, line {line}: {what}")]
+    Proc {
+        /// The file.
+        file: &'static str,
+        /// The line, counted from one.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl Error {
+    /// The errno of a refusal.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        match self {
+            Error::Refused(refusal) => Some(refusal.errno),
+            Error::Io { source, .. } => source.raw_os_error(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+//! rsipvsadm: the command line of IPVS, FullNAT included.
+//!
+//! A command line goes through four steps, each in its own module and each testable alone:
+//!
+//! ```text
+//! arguments --[cli]--> Args --[plan]--> Plan --[run]--> Snapshot and the like --[output]--> text
+//! ```
+//!
+//! [`cli`] only takes words apart. [`plan`] is pure: it knows which options go together and what
+//! they mean. [`run`] talks to the kernel. [`output`] is pure again.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod failure;
+pub mod names;
+pub mod output;
+pub mod plan;
+pub mod run;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Does what a command line says; the program is this and nothing else.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = cli::parse(arguments).and_then(|parsed| match parsed {
+        cli::Parsed::Text(text) => run::print(&text),
+        cli::Parsed::Args(args) => {
+            let plan = plan::Plan::new(&args, &names::System)?;
+            run::run(&plan)
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+//! What can be said about a real server.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipvs_netlink::{DestConfig, DestId, Method, ServiceId, Tunnel, TunnelChecksum, TunnelKind};
+
+use super::endpoint::{endpoint, number};
+use super::protocol_of;
+use crate::cli::Args;
+use crate::failure::Failure;
+use crate::names::Resolve;
+
+/// Weight of a server that is told none.
+const DEFAULT_WEIGHT: u32 = 1;
+/// Prefix under which IPv6 sees IPv4 (RFC 6052).
+const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// What was said; what was not is None.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// Forwarding method.
+    pub method: Option<Method>,
+    /// Weight.
+    pub weight: Option<u32>,
+    /// Upper threshold.
+    pub upper: Option<u32>,
+    /// Lower threshold.
+    pub lower: Option<u32>,
+    /// Encapsulation.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// The server that a command line names.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] if the name makes no sense or does not fit the service.
+pub fn id(
+    args: &Args,
+    service: &ServiceId,
+    method: Option<Method>,
+    names: &dyn Resolve,
+) -> Result<DestId, Failure> {
+    let text = args.real_server.as_deref().unwrap_or_default();
+    let (addr, port) = endpoint("-r", text, protocol_of(service), names)?;
+    let service_port = match service {
+        ServiceId::Address { port, .. } => Some(*port),
+        ServiceId::Fwmark { .. } => None,
+    };
+    let port = match (method, service_port) {
+        // A packet that is only routed or wrapped arrives with the port the client chose.
+        (Some(method), Some(service_port)) if !method.maps_ports() => service_port,
+        _ => port.or(service_port).unwrap_or(0),
+    };
+    let ipv6 = i32::from(service.family()) == libc::AF_INET6;
+    let addr = match (addr, method) {
+        // The kernel refuses mixed families, so such a server goes by its IPv6 name.
+        (IpAddr::V4(addr), Some(Method::FullNat) | None) if ipv6 => nat64(addr).into(),
+        (addr, Some(Method::Tunnel)) => addr,
+        (addr, _) if addr.is_ipv6() == ipv6 => addr,
+        (addr, _) => {
+            return Err(Failure::usage(format!(
+            "-r: {addr} and the service {service} are of different families; only -i can do that"
+        )))
+        }
+    };
+    Ok(DestId { addr, port })
+}
+
+fn nat64(addr: Ipv4Addr) -> Ipv6Addr {
+    let mut octets = [0; 16];
+    octets[..12].copy_from_slice(&NAT64);
+    octets[12..].copy_from_slice(&addr.octets());
+    octets.into()
+}
+
+/// The address to show for a server: FullNAT from IPv6 to IPv4 is shown as IPv4.
+#[must_use]
+pub fn shown_address(config: &DestConfig) -> IpAddr {
+    match config.id.addr {
+        IpAddr::V6(addr) if config.method == Method::FullNat => match addr.octets() {
+            [prefix @ .., a, b, c, d] if prefix == NAT64 => Ipv4Addr::new(a, b, c, d).into(),
+            _ => addr.into(),
+        },
+        addr => addr,
+    }
+}
+
+impl ServerOptions {
+    /// Reads the options about a server.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] naming the option whose value makes no sense.
+    pub fn new(args: &Args) -> Result<Self, Failure> {
+        let methods = [
+            (args.fullnat, Method::FullNat),
+            (args.masquerading, Method::Masq),
+            (args.gatewaying, Method::Route),
+            (args.ipip, Method::Tunnel),
+        ];
+        let method = methods.into_iter().find(|(given, _)| *given);
+        let count = |option, text: &Option<String>, max: u32| {
+            let text = text.as_deref();
+            text.map(|text| number(option, text, 0..=max)).transpose()
+        };
+        // The kernel compares thresholds as signed numbers.
+        let most = i32::MAX.unsigned_abs();
+        let options = Self {
+            method: method.map(|(_, method)| method),
+            weight: count("-w", &args.weight, 65535)?,
+            upper: count("-x", &args.u_threshold, most)?,
+            lower: count("-y", &args.l_threshold, most)?,
+            tunnel: tunnel(args)?,
+        };
+        match (options.upper, options.lower) {
+            (Some(upper), Some(lower)) if upper != 0 && lower > upper => Err(Failure::usage(
+                format!("-y: the lower threshold {lower} is above the upper one {upper}"),
+            )),
+            _ => Ok(options),
+        }
+    }
+
+    /// The configuration of a new server.
+    #[must_use]
+    pub fn create(&self, id: DestId) -> DestConfig {
+        self.overlay(DestConfig {
+            id,
+            method: Method::Route,
+            weight: DEFAULT_WEIGHT,
+            upper: 0,
+            lower: 0,
+            tunnel: Tunnel::default(),
+        })
+    }
+
+    /// The configuration of a server after the options were put on top of what it had.
+    #[must_use]
+    pub fn overlay(&self, old: DestConfig) -> DestConfig {
+        DestConfig {
+            id: old.id,
+            method: self.method.unwrap_or(old.method),
+            weight: self.weight.unwrap_or(old.weight),
+            upper: self.upper.unwrap_or(old.upper),
+            lower: self.lower.unwrap_or(old.lower),
+            tunnel: self.tunnel.unwrap_or(old.tunnel),
+        }
+    }
+}
+
+fn tunnel(args: &Args) -> Result<Option<Tunnel>, Failure> {
+    let checksums = [
+        (args.tun_nocsum, "--tun-nocsum", TunnelChecksum::None),
+        (args.tun_csum, "--tun-csum", TunnelChecksum::Full),
+        (args.tun_remcsum, "--tun-remcsum", TunnelChecksum::Remote),
+    ];
+    let mut checksums = checksums.into_iter().filter(|(given, ..)| *given);
+    let checksum = checksums.next();
+    if let (Some((_, one, _)), Some((_, two, _))) = (checksum, checksums.next()) {
+        return Err(Failure::usage(format!(
+            "{one} and {two} exclude each other"
+        )));
+    }
+    let given = args.tun_type.is_some() || args.tun_port.is_some() || checksum.is_some();
+    if !given {
+        return Ok(None);
+    }
+    if !args.ipip {
+        return Err(Failure::usage("tunnel options (--tun-*) need -i"));
+    }
+    let kind = match args.tun_type.as_deref() {
+        None | Some("ipip") => TunnelKind::Ipip,
+        Some("gue") => TunnelKind::Gue,
+        Some("gre") => TunnelKind::Gre,
+        Some(other) => {
+            return Err(Failure::usage(format!(
+                "--tun-type: {other} is none of ipip, gue and gre"
+            )))
+        }
+    };
+    let port = match (kind, args.tun_port.as_deref()) {
+        (TunnelKind::Gue, Some(text)) => number("--tun-port", text, 1..=65535)?,
+        (TunnelKind::Gue, None) => return Err(Failure::usage("--tun-type gue needs --tun-port")),
+        (_, Some(_)) => return Err(Failure::usage("--tun-port goes only with --tun-type gue")),
+        (_, None) => 0,
+    };
+    match (kind, checksum) {
+        (TunnelKind::Ipip, Some((_, option, _))) => Err(Failure::usage(format!(
+            "{option} does not go with --tun-type ipip"
+        ))),
+        (TunnelKind::Gre, Some((_, option, TunnelChecksum::Remote))) => Err(Failure::usage(
+            format!("{option} goes only with --tun-type gue"),
+        )),
+        (kind, checksum) => Ok(Some(Tunnel {
+            kind,
+            port,
+            checksum: checksum.map_or(TunnelChecksum::None, |(.., checksum)| checksum),
+        })),
+    }
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Collecting what a listing shows.
+
+use ipvs_netlink::{proc, ConnectionKey, LocalAddress, Service, ServiceId};
+
+use super::session::{failure, Session};
+use crate::failure::Failure;
+use crate::names::{Naming, Numeric, System};
+use crate::output::connections::ConnectionView;
+use crate::output::laddrs::ServiceLaddrs;
+use crate::output::{self, connections, json, laddrs, rules, table, ServiceView, Snapshot};
+use crate::plan::{Columns, Format, Listing};
+
+/// The text of a listing.
+pub(super) fn list(
+    session: &mut Session,
+    listing: &Listing,
+    format: &Format,
+) -> Result<String, Failure> {
+    let names = naming(format.numeric);
+    Ok(match listing {
+        Listing::Services => {
+            let snapshot = snapshot(session, None, !format.unsorted)?;
+            if format.json {
+                json::services(&snapshot)
+            } else {
+                table::services(&snapshot, format, names)
+            }
+        }
+        Listing::Service(id) => {
+            let snapshot = snapshot(session, Some(id), !format.unsorted)?;
+            if format.json {
+                return Ok(json::services(&snapshot));
+            }
+            let views = snapshot.services.iter();
+            views
+                .map(|view| table::one_service(view, format, names))
+                .collect()
+        }
+        Listing::Connections(key) => {
+            let views = connection_views(session, key.as_ref())?;
+            if format.json {
+                json::connections(&views)
+            } else {
+                let with_engine = format.columns == Columns::Persistent;
+                connections::table(&views, with_engine, names)
+            }
+        }
+        Listing::LocalAddresses(service) => {
+            let found = service_laddrs(session, service.as_ref())?;
+            if format.json {
+                json::laddrs(&found)
+            } else {
+                laddrs::table(&found)
+            }
+        }
+        Listing::Timeouts => {
+            let timeouts = session.ipvs().timeouts().map_err(failure)?;
+            if format.json {
+                json::timeouts(&timeouts)
+            } else {
+                output::timeouts(&timeouts)
+            }
+        }
+        Listing::Daemons => {
+            let daemons = session.ipvs().daemons().map_err(failure)?;
+            if format.json {
+                json::daemons(&daemons)
+            } else {
+                output::daemons(&daemons)
+            }
+        }
+        Listing::Counters => {
+            let counters = session.flow()?.counters().map_err(failure)?;
+            if format.json {
+                json::counters(&counters)
+            } else {
+                output::counters(&counters)
+            }
+        }
+    })
+}
+
+/// The rules that make the present state.
+pub(super) fn save(session: &mut Session, numeric: bool) -> Result<String, Failure> {
+    let snapshot = snapshot(session, None, true)?;
+    Ok(rules::rules(&snapshot.services, naming(numeric)))
+}
+
+fn naming(numeric: bool) -> &'static dyn Naming {
+    if numeric {
+        &Numeric
+    } else {
+        &System
+    }
+}
+
+/// One service or all, with servers and local addresses.
+fn snapshot(
+    session: &mut Session,
+    only: Option<&ServiceId>,
+    sorted: bool,
+) -> Result<Snapshot, Failure> {
+    let info = session.ipvs().info().map_err(failure)?;
+    let services = match only {
+        Some(id) => vec![session.ipvs().service(id).map_err(failure)?],
+        None => session.ipvs().services().map_err(failure)?,
+    };
+    let laddrs = match session.flow_if_loaded()? {
+        Some(flow) => flow.laddrs(only).map_err(failure)?,
+        None => Vec::new(),
+    };
+    let mut views = Vec::new();
+    for service in services {
+        views.push(ServiceView {
+            dests: session.ipvs().dests(&service.id).map_err(failure)?,
+            laddrs: of_service(&laddrs, &service.id),
+            service,
+        });
+    }
+    let mut snapshot = Snapshot {
+        info,
+        services: views,
+    };
+    if sorted {
+        snapshot.sort();
+    }
+    Ok(snapshot)
+}
+
+fn of_service(laddrs: &[(ServiceId, LocalAddress)], id: &ServiceId) -> Vec<LocalAddress> {
+    let own = laddrs.iter().filter(|(service, _)| service == id);
+    own.map(|(_, laddr)| *laddr).collect()
+}
+
+/// Local addresses by service: every service of IPVS, also one without, and then what is left.
+fn service_laddrs(
+    session: &mut Session,
+    only: Option<&ServiceId>,
+) -> Result<Vec<ServiceLaddrs>, Failure> {
+    let laddrs = session.flow()?.laddrs(only).map_err(failure)?;
+    let mut ids: Vec<ServiceId> = match only {
+        Some(id) => vec![session.ipvs().service(id).map_err(failure)?.id],
+        None => {
+            let services = session.ipvs().services().map_err(failure)?;
+            services.iter().map(|Service { id, .. }| *id).collect()
+        }
+    };
+    ids.sort_by_key(output::order);
+    for (id, _) in &laddrs {
+        if !ids.contains(id) {
+            ids.push(*id);
+        }
+    }
+    Ok(ids
+        .into_iter()
+        .map(|id| (id, of_service(&laddrs, &id)))
+        .collect())
+}
+
+/// Connections of all methods, or the one of this name.
+fn connection_views(
+    session: &mut Session,
+    key: Option<&ConnectionKey>,
+) -> Result<Vec<ConnectionView>, Failure> {
+    let entries = proc::connections().map_err(failure)?;
+    let fullnat = match session.flow_if_loaded()? {
+        Some(flow) => flow.connections(key).map_err(failure)?,
+        None => Vec::new(),
+    };
+    let mut views = connections::join(entries, &fullnat);
+    if let Some(key) = key {
+        views.retain(|view| view.entry.key == *key);
+        if views.is_empty() {
+            return Err(Failure::runtime("connection specified not found"));
+        }
+    }
+    Ok(views)
+}

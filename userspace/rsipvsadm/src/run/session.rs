@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The kernel's families, opened when they are needed and loaded when they are missing.
+
+use std::os::unix::fs::MetadataExt;
+
+use ipvs_netlink::{module, Action, Error, Flow, Ipvs, ServiceId};
+
+use crate::failure::Failure;
+
+const IPVS_MODULE: &str = "ip_vs";
+const FULLNAT_MODULE: &str = "ip_vs_fullnat";
+
+/// What is open.
+pub(super) struct Session {
+    ipvs: Ipvs,
+    flow: Option<Flow>,
+}
+
+impl Session {
+    /// Opens the stock family, loading ip_vs if it is not there.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let ipvs = match Ipvs::open() {
+            Err(Error::NoFamily(_)) => {
+                // Whether it helped shows when the family is asked for again.
+                let _ = module::load(IPVS_MODULE);
+                Ipvs::open().map_err(|error| match error {
+                    Error::NoFamily(_) if !is_root() => Failure::runtime(
+                        "the module ip_vs is not loaded and loading it needs root: modprobe ip_vs",
+                    ),
+                    Error::NoFamily(_) => Failure::runtime(
+                        "the kernel has no IPVS and the module ip_vs cannot be loaded: modprobe ip_vs",
+                    ),
+                    error => failure(error),
+                })?
+            }
+            other => other.map_err(failure)?,
+        };
+        Ok(Self { ipvs, flow: None })
+    }
+
+    /// The stock family.
+    pub(super) fn ipvs(&mut self) -> &mut Ipvs {
+        &mut self.ipvs
+    }
+
+    /// The engine's family, loading FullNAT if it is not there.
+    pub(super) fn flow(&mut self) -> Result<&mut Flow, Failure> {
+        if self.flow_if_loaded()?.is_none() {
+            let _ = module::load(FULLNAT_MODULE);
+        }
+        self.flow_if_loaded()?.ok_or_else(no_fullnat)
+    }
+
+    /// The engine's family, if the engine is there.
+    pub(super) fn flow_if_loaded(&mut self) -> Result<Option<&mut Flow>, Failure> {
+        if self.flow.is_none() {
+            self.flow = match Flow::open() {
+                Err(Error::NoFamily(_)) => None,
+                other => Some(other.map_err(failure)?),
+            };
+        }
+        Ok(self.flow.as_mut())
+    }
+
+    /// Makes sure that a FullNAT server will be served: without the module its packets would end in
+    /// the director's own stack.
+    pub(super) fn need_fullnat(&mut self) -> Result<(), Failure> {
+        if !module::is_loaded(FULLNAT_MODULE) && !module::load(FULLNAT_MODULE) {
+            return Err(no_fullnat());
+        }
+        self.flow().map(drop)
+    }
+
+    /// Drops the local addresses of a service, or all; that there are none is fine.
+    pub(super) fn forget_laddrs(&mut self, service: Option<&ServiceId>) -> Result<(), Failure> {
+        let Some(flow) = self.flow_if_loaded()? else {
+            return Ok(());
+        };
+        match flow.delete_laddrs(service) {
+            Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::ESRCH)) => Ok(()),
+            other => other.map_err(failure),
+        }
+    }
+}
+
+fn no_fullnat() -> Failure {
+    Failure::runtime("FullNAT needs the module ip_vs_fullnat: modprobe ip_vs_fullnat")
+}
+
+/// A failure in the library's words.
+pub(super) fn failure(error: Error) -> Failure {
+    Failure::runtime(error.to_string())
+}
+
+/// The same for what was read only in order to change it.
+pub(super) fn changing(error: Error) -> Failure {
+    match error {
+        Error::Refused(mut refusal) => {
+            refusal.action = Action::Change;
+            Failure::runtime(refusal.to_string())
+        }
+        error => failure(error),
+    }
+}
+
+/// Whether the effective user is root: /proc/self belongs to it.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
