@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Debian's nginx on a real server, unmodified."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+CONFIGURATION = Path(__file__).resolve().parent.parent / "etc" / "nginx.conf"
+
+
+class Nginx:
+    """An nginx that answers with the address it sees."""
+
+    def __init__(self, namespace):
+        self.directory = tempfile.mkdtemp(prefix="nginx-")
+        (Path(self.directory) / "access.log").touch()
+        words = ("nginx", "-p", self.directory, "-c", CONFIGURATION, "-e", "stderr")
+        self.program = namespace.start(*words)
+        namespace.wait_for_port(80)
+
+    def logged(self):
+        """The lines of its access log."""
+        return (Path(self.directory) / "access.log").read_text(encoding="ascii").splitlines()
+
+    def stop(self):
+        """End it and forget its files."""
+        self.program.process.terminate()
+        self.program.process.wait(10)
+        self.program.kill()
+        shutil.rmtree(self.directory)

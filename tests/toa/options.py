@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What toa.ko makes of the options on the packet that opens a connection, right and wrong ones."""
+
+import socket
+
+import pytest
+
+from lib import modules
+from lib.packets import ACK
+from lib.packets import PSH
+from lib.packets import SYN
+from lib.packets import IPv4
+from lib.packets import Tcp
+from lib.packets import timestamp
+from lib.packets import toa as option
+from lib.topology import SERVERS
+from lib.wire import Tap
+
+NEIGHBOUR = "192.168.229.50"
+NAMES = [
+    "syn_recv_sock_toa", "syn_recv_sock_no_toa", "getname_toa_ok", "getname_toa_mismatch", "getname_toa_bypass",
+    "getname_toa_empty",
+]
+
+
+def statistics():
+    """Rows of /proc/net/toa_stats, summed over the processors."""
+    with open("/proc/net/toa_stats", encoding="ascii") as file:
+        heading, *rows = file.read().splitlines()
+    assert heading.split()[0] == "CPU0"
+    return {row.partition(":")[0].strip(): sum(map(int, row.partition(":")[2].split())) for row in rows}
+
+
+class Neighbour:
+    """A host beside the real server that writes its own segments."""
+
+    def __init__(self, topology):
+        self.server = topology.servers[0]
+        self.tap = Tap(topology.director, "lan1")
+        self.server.ip(f"neigh replace {NEIGHBOUR} lladdr {self.tap.mac.hex(':')} dev eth0 nud permanent")
+        with self.server.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link:
+            link.bind(("eth0", 0))
+            self.mac = link.getsockname()[4]
+
+    def send(self, port, flags, seq, ack=0, data=b"", options=b""):
+        segment = Tcp(port, 80, flags, seq, ack, data, options).build(NEIGHBOUR, SERVERS[0])
+        self.tap.send(IPv4(NEIGHBOUR, SERVERS[0], socket.IPPROTO_TCP, segment), self.mac)
+
+    def receive(self, port, wanted):
+        return self.tap.receive(
+            lambda p: p.protocol == socket.IPPROTO_TCP and p.tcp.dport == port and wanted(p.tcp), "segment"
+        ).tcp
+
+    def ask(self, port, on_ack=b"", on_data=b"", on_syn=b"", bare_ack=True):
+        """Open a connection with these options; returns what accept and getpeername said."""
+        self.send(port, SYN, 1000, options=on_syn)
+        answer = self.receive(port, lambda tcp: tcp.flags & SYN)
+        if bare_ack:
+            self.send(port, ACK, 1001, answer.seq + 1, options=on_ack)
+        self.send(port, PSH | ACK, 1001, answer.seq + 1, b"who am I\n", on_data)
+        said = self.receive(port, lambda tcp: tcp.data).data.decode().split()
+        self.send(port, 4, 1010)
+        return said[0], said[1]
+
+
+@pytest.fixture
+def neighbour(topology, toa):
+    neighbour = Neighbour(topology)
+    yield neighbour
+    neighbour.tap.close()
+
+
+@pytest.mark.parametrize("options", [
+    option("203.0.113.7", 51234),
+    b"\x01\x01" + timestamp(1) + option("203.0.113.7", 51234),
+    b"\xfd\x04ab" + option("203.0.113.7", 51234),
+    b"\x01" * 32 + option("203.0.113.7", 51234),
+    option("203.0.113.7", 51234) + option("198.51.100.1", 1),
+], ids=["alone", "behind a timestamp", "behind an unknown one", "at the very end", "the first of two"])
+def test_the_option_is_found_wherever_it_stands(neighbour, options):
+    assert neighbour.ask(50000, on_ack=options) == ("203.0.113.7:51234",) * 2
+
+
+def test_it_is_found_on_data_when_the_bare_ack_was_lost(neighbour):
+    assert neighbour.ask(50001, on_data=option("203.0.113.8", 80), bare_ack=False) == ("203.0.113.8:80",) * 2
+
+
+@pytest.mark.parametrize("options", [
+    b"", b"\xfe\x07\xc8\x22\xcb\x00\x71\x01", b"\xfe\x02\x01\x01", b"\xfe\x00\x01\x01", b"\xfe\x01\x01\x01",
+    b"\xfe\xff\x01\x01", b"\x01\x01\x01\xfe", b"\x05\x00\x01\x01" + option("203.0.113.9", 9),
+    b"\x00\x01\x01\x01" + option("203.0.113.9", 9), b"\x05\xff\x01\x01" + option("203.0.113.9", 9),
+], ids=["none", "length 7", "length 2", "length 0", "length 1", "length 255", "cut off", "behind a length of 0",
+        "behind the end", "behind a length past the end"])
+def test_without_a_right_option_the_address_is_that_on_the_wire(neighbour, options):
+    assert neighbour.ask(50002, on_ack=options) == (f"{NEIGHBOUR}:50002",) * 2
+
+
+def test_the_statistics_count_what_happened(neighbour):
+    before = statistics()
+    assert [name for name in NAMES if name not in before] == []
+    neighbour.ask(50003, on_ack=option("203.0.113.7", 51234))
+    neighbour.ask(50004)
+    after = statistics()
+    assert after["syn_recv_sock_toa"] == before["syn_recv_sock_toa"] + 1
+    assert after["syn_recv_sock_no_toa"] >= before["syn_recv_sock_no_toa"] + 1
+    assert after["getname_toa_ok"] == before["getname_toa_ok"] + 2, "one accept and one getpeername"
+    assert after["getname_toa_empty"] >= before["getname_toa_empty"] + 2
+
+
+def test_the_statistics_have_the_format_people_parse(toa):
+    with open("/proc/net/toa_stats", encoding="ascii") as file:
+        heading, *rows = file.read().splitlines()
+    assert heading.startswith(" " * 34 + "CPU0")
+    for name, row in zip(NAMES, rows, strict=False):
+        assert row.startswith(f"{name:<25}:")
+
+
+def test_the_statistics_go_with_the_module(toa):
+    modules.remove("toa")
+    with pytest.raises(FileNotFoundError):
+        statistics()
