@@ -12,6 +12,7 @@
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
 #include <net/genetlink.h>
+#include <net/gso.h>
 #include <net/icmp.h>
 #include <net/ip_vs.h>
 #include <net/netns/generic.h>

@@ -1,9 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Toc.
-#![crate_name = "ip_vs_flow"]
+
+//! The engine of FullNAT: what is between IPVS and a translated packet.
+//!
+//! IPVS decides which real server a connection goes to and keeps its state and its timer. This
+//! module gives the connection a local address and port, translates its packets in both directions
+//! and takes the port back when IPVS ends it. What a forwarding method adds to that, it adds from a
+//! module of its own (`flow_method`).
+//!
+//! A packet's way through the files:
+//!
+//! - [`binding`]: the first packet of a client, behind IPVS's own hook in LOCAL_IN, is bound;
+//! - [`request`]: IPVS hands every further packet of the client to us;
+//! - [`reply`]: packets of the real server are caught in PRE_ROUTING;
+//! - [`transit`]: either is translated and sent;
+//! - [`icmp`]: errors about either are translated and passed on.
+//!
+//! What they use: [`namespace`] holds the data of a network namespace, [`flows`] its connections,
+//! [`local_address`] the addresses of its services, [`server_ports`] the ports of those addresses,
+//! [`registry`] the methods. [`control`] is the netlink family, [`tunables`] the sysctls.
+//!
+//! Does not support IPv6 yet, nor one-packet scheduling: such connections leave nothing to bind to.
+
 use kernel::prelude::*;
-module! { type: Leaf, name: "ip_vs_flow", authors: ["The rsipvs authors"], description: "t", license: "GPL", }
-struct Leaf;
-impl kernel::Module for Leaf {
-    fn init(_m: &'static ThisModule) -> Result<Self> { pr_info!("conn {}\n", kernel_net::conn_size()); Ok(Leaf) }
+use kernel_net::{genl, net, rcu};
+
+mod binding;
+mod control;
+mod flows;
+mod icmp;
+mod local_address;
+mod namespace;
+mod registry;
+mod reply;
+mod request;
+mod server_ports;
+mod transit;
+mod tunables;
+
+module! {
+    type: IpVsFlow,
+    name: "ip_vs_flow",
+    authors: ["The rsipvs authors"],
+    description: "IPVS: flows, local addresses and ports for FullNAT",
+    license: "GPL",
+}
+
+/// The loaded module. Fields are dropped in order: no more requests of user space, no more packets,
+/// no more destructors on their way.
+struct IpVsFlow {
+    _control: genl::Registration<control::Control>,
+    _namespaces: net::Registration<namespace::Namespace>,
+    _destructors: Destructors,
+}
+
+impl kernel::Module for IpVsFlow {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        request::init();
+        let destructors = Destructors;
+        let namespaces = net::Registration::new()?;
+        Ok(Self {
+            _control: genl::Registration::new(module)?,
+            _namespaces: namespaces,
+            _destructors: destructors,
+        })
+    }
+}
+
+/// Stands for what RCU has yet to free with code of this module.
+struct Destructors;
+
+impl Drop for Destructors {
+    fn drop(&mut self) {
+        rcu::barrier();
+    }
 }

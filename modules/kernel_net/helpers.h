@@ -11,6 +11,8 @@
 /* linux/bottom_half.h */
 void kn_local_bh_disable(void);
 void kn_local_bh_enable(void);
+/* linux/cpumask.h */
+bool kn_cpu_online(unsigned int cpu);
 /* linux/err.h */
 bool kn_is_err(const void *ptr);
 /* linux/ftrace_regs.h */
@@ -25,6 +27,11 @@ int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 void __percpu *kn_alloc_percpu(size_t size, size_t align);
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void *kn_this_cpu_ptr(void __percpu *ptr);
+void kn_this_cpu_inc(u64 __percpu *counter);
+void kn_this_cpu_add(u64 __percpu *counter, u64 by);
+u64 kn_percpu_sum(u64 __percpu *counter);
+/* linux/proc_fs.h */
+struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *));
 /* linux/rcupdate.h */
 struct kn_rcu_head {
 	struct rcu_head rcu;
@@ -32,14 +39,16 @@ struct kn_rcu_head {
 void kn_kvfree_rcu(struct kn_rcu_head *ptr);
 /* linux/refcount.h */
 bool kn_refcount_inc_not_zero(refcount_t *r);
+/* linux/seq_file_net.h */
+struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
-void kn_skb_clear_tstamp(struct sk_buff *skb);
+void kn_skb_clear_tstamp_of_device(struct sk_buff *skb);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
 void kn_skb_dst_drop(struct sk_buff *skb);
 void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
 void kn_skb_forward_csum(struct sk_buff *skb);
-void kn_skb_orphan(struct sk_buff *skb);
+void kn_skb_orphan_early_demux(struct sk_buff *skb);
 /* linux/spinlock.h */
 void kn_spin_lock_init(spinlock_t *lock);
 void kn_spin_lock(spinlock_t *lock);
@@ -55,6 +64,9 @@ const u8 *kn_tcp_header(const struct sk_buff *skb);
 /* net/dst.h */
 u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
+/* net/genetlink.h */
+void kn_genlmsg_cancel(struct sk_buff *skb, void *header);
+void kn_genlmsg_end(struct sk_buff *skb, void *header);
 /* net/icmp.h */
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info);
 /* net/ip_vs.h */
@@ -63,16 +75,27 @@ void kn_ip_vs_notrack(struct sk_buff *skb);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
 /* net/net_namespace.h */
+bool kn_check_net(const struct net *net);
 bool kn_net_eq(const struct net *a, const struct net *b);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
+/* net/netlink.h */
+struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
+void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 /* net/route.h */
 int kn_route_input(struct sk_buff *skb);
-struct rtable *kn_route_output(struct net *net, __be32 daddr, __be32 saddr, __u8 tos, u32 mark);
+struct rtable *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr);
 bool kn_skb_is_input_route(const struct sk_buff *skb);
-bool kn_skb_has_local_route(const struct sk_buff *skb);
+bool kn_skb_has_route(const struct sk_buff *skb);
 /* net/sock.h */
 u64 kn_sock_cookie(const struct sock *sk);
+__be32 kn_sock_daddr(const struct sock *sk);
+__be16 kn_sock_dport(const struct sock *sk);
+u16 kn_sock_family(const struct sock *sk);
+struct net *kn_sock_net(const struct sock *sk);
+const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk);
 struct sock *kn_socket_sk(const struct socket *sock);
+/* net/tcp.h */
+u64 kn_tcp_passive_opens(const struct net *net);
 
 #endif

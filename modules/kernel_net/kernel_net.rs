@@ -1,4 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Toc.
-/// Size.
-pub fn conn_size() -> usize { core::mem::size_of::<net_bindings::ip_vs_conn>() }
+
+//! The kernel's network stack, as safe Rust as it gets.
+//!
+//! This crate and `kernel_ipvs`, which needs the module `ip_vs`, are the only ones that touch C
+//! bindings; they hold the `unsafe` code of the project. They are part of the modules that use them:
+//! logic is shared, state is not. They cannot log, they return values.
+//!
+//! | file | C side |
+//! |---|---|
+//! | `fprobe` | probes of kernel functions |
+//! | `genl` | generic netlink families |
+//! | `lock` | `spin_lock_bh()` |
+//! | `net` | network namespaces and data per namespace |
+//! | `netfilter` | hooks |
+//! | `percpu` | counters |
+//! | `proc` | files in `/proc/net` |
+//! | `random` | random numbers |
+//! | `rcu` | values that readers may hold when the owner lets go |
+//! | `route` | the way out, ICMP errors |
+//! | `skb` | packets |
+//! | `sock` | sockets and their functions that are probed |
+//! | `sockopt` | socket options |
+//! | `sysctl` | settings per namespace |
+//! | `table` | a hash table read under RCU |
+//! | `time` | jiffies |
+
+use kernel::alloc::{flags, Flags};
+
+pub mod fprobe;
+pub mod genl;
+pub mod lock;
+pub mod net;
+pub mod netfilter;
+pub mod percpu;
+pub mod proc;
+pub mod random;
+pub mod rcu;
+pub mod route;
+pub mod skb;
+pub mod sock;
+pub mod sockopt;
+pub mod sysctl;
+pub mod table;
+pub mod time;
+
+/// IPv4, as the kernel numbers address families.
+pub const AF_INET: u32 = net_bindings::AF_INET;
+/// IPv6.
+pub const AF_INET6: u32 = net_bindings::AF_INET6;
+
+/// How memory is asked for while a packet waits: without sleeping, and without a warning when there
+/// is none, since that is counted.
+pub const GFP_PACKET: Flags = flags::GFP_NOWAIT;

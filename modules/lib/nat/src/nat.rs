@@ -1,2 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
-//! To be filled.
+
+//! Decisions and changes of a translator, on plain values and bytes.
+//!
+//! Nothing here knows the kernel: the same functions run under `cargo test` and in softirq. Nothing
+//! allocates, panics, or loops beyond a bound that is stated.
+
+#![cfg_attr(not(CONFIG_RUST), no_std)]
+#![forbid(unsafe_code)]
+
+mod icmp;
+mod ports;
+mod rewrite;
+mod sequence;
+mod tuple;
+
+pub use icmp::{quoted_tuple, translate_error};
+pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
+pub use rewrite::{decrement_ttl, ChecksumState, Expired, Rewrite};
+pub use sequence::{after, LastUse, SequenceShift};
+pub use tuple::{headers_end, Extent, HashKey, Port, Protocol, Tuple};
+pub use wire::{Address, Family, Malformed};

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The connections of a namespace that are bound to a local address.
+//!
+//! A bound flow hangs on its IPVS connection (packets of the client find it there) and lies in a
+//! table by the tuple of the server's answers. IPVS ends it: the last word is [`Flows::end`], from
+//! where it is freed after a grace period.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use flow_method::{Flow, Method};
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel_ipvs::ConnHandle;
+use kernel_net::rcu::{self, RcuBox};
+use kernel_net::table::{Entry, Link, Table};
+use kernel_net::time;
+use nat::{HashKey, Tuple};
+
+use crate::local_address::LocalAddress;
+use crate::server_ports::ServerPorts;
+
+/// Buckets of a namespace's table, as a power of two: half a megabyte.
+const TABLE_BITS: u32 = 16;
+
+/// A flow, and what it has borrowed.
+pub(crate) struct BoundFlow {
+    link: Link<BoundFlow>,
+    hash: u32,
+    /// The translation.
+    pub(crate) flow: Flow,
+    /// The connection the flow hangs on.
+    pub(crate) conn: ConnHandle,
+    /// Who does what goes beyond translating.
+    pub(crate) method: &'static Method,
+    local_address: Arc<LocalAddress>,
+    ports: Arc<ServerPorts>,
+}
+
+impl Entry for BoundFlow {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+}
+
+/// The bound flows of one namespace.
+pub(crate) struct Flows {
+    table: Table<BoundFlow>,
+    key: HashKey,
+    bound: AtomicUsize,
+    closing: AtomicBool,
+}
+
+impl Flows {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            table: Table::new(TABLE_BITS)?,
+            key: HashKey::new(kernel_net::random::u64(), kernel_net::random::u64()),
+            bound: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bound.load(Relaxed) == 0
+    }
+
+    /// A number that spreads connections evenly, the same for packets of one connection.
+    pub(crate) fn spread(&self, client: &Tuple) -> u32 {
+        client.hash(&self.key)
+    }
+
+    /// Whether all flows are to end: their packets are not worth sending any more.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// The flow that a packet of a real server belongs to.
+    pub(crate) fn find_reply<'a>(
+        &'a self,
+        tuple: &Tuple,
+        guard: &'a rcu::Guard,
+    ) -> Option<&'a BoundFlow> {
+        if self.bound.load(Relaxed) == 0 {
+            return None;
+        }
+        self.table.find(tuple.hash(&self.key), guard, |entry| entry.flow.reply_key() == *tuple)
+    }
+
+    /// Makes a flow findable. Fails, giving nothing back, if another one has the same tuple.
+    pub(crate) fn add<'a>(
+        &'a self,
+        flow: Flow,
+        conn: ConnHandle,
+        method: &'static Method,
+        local_address: Arc<LocalAddress>,
+        ports: Arc<ServerPorts>,
+    ) -> Result<&'a BoundFlow> {
+        let key = flow.reply_key();
+        let entry = BoundFlow {
+            link: Link::new(),
+            hash: key.hash(&self.key),
+            flow,
+            conn,
+            method,
+            local_address,
+            ports,
+        };
+        let entry = RcuBox::new(entry, kernel_net::GFP_PACKET)?;
+        let entry = self
+            .table
+            .insert(entry, |other| other.flow.reply_key() == key)
+            .map_err(|_taken| EEXIST)?;
+        self.bound.fetch_add(1, Relaxed);
+        entry.local_address.bound();
+        Ok(entry)
+    }
+
+    /// Takes the flow out of the table and gives its port back. Called once per flow, when its
+    /// connection ends.
+    pub(crate) fn end(&self, entry: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
+        let removed = self.table.remove(entry);
+        let port = entry.flow.server.source_port;
+        entry.ports.release(port, entry.flow.tcp.last_sequence());
+        entry.local_address.released();
+        self.bound.fetch_sub(1, Relaxed);
+        removed
+    }
+
+    /// Ends all connections and returns when the last one is gone. Process context; nothing is
+    /// bound any more.
+    pub(crate) fn end_all(&self) {
+        self.closing.store(true, Relaxed);
+        // BOUND: Each round sets every timer to the next tick. A connection survives a round only
+        // if a packet holds it at that very moment, and such a packet is the last it carries.
+        while self.bound.load(Relaxed) != 0 {
+            for bucket in 0..self.table.size() {
+                let guard = rcu::read_lock();
+                self.table.visit(bucket, &guard, |entry| {
+                    entry.conn.peek(&guard).expire_now();
+                });
+            }
+            time::sleep_milliseconds(5);
+        }
+        // Who found a flow before it was removed is done with it afterwards.
+        rcu::synchronize();
+        self.closing.store(false, Relaxed);
+    }
+
+    /// Shows every flow from the position on, until `visitor` has enough: the position it stopped at.
+    pub(crate) fn visit_from(
+        &self,
+        (mut bucket, mut skip): (usize, usize),
+        mut visitor: impl FnMut(&BoundFlow, &rcu::Guard) -> bool,
+    ) -> (usize, usize) {
+        // BOUND: The number of buckets.
+        while bucket < self.table.size() {
+            let guard = rcu::read_lock();
+            let (mut index, mut full) = (0usize, false);
+            self.table.visit(bucket, &guard, |entry| {
+                if !full && index >= skip {
+                    full = !visitor(entry, &guard);
+                }
+                if !full {
+                    index = index.wrapping_add(1);
+                }
+            });
+            if full {
+                return (bucket, index);
+            }
+            (bucket, skip) = (bucket.wrapping_add(1), 0);
+        }
+        (bucket, 0)
+    }
+}

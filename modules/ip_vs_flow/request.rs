@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets of clients.
+//!
+//! IPVS finds the connection, counts the packet, moves the state, and calls [`ClientPackets`] through
+//! `cp->packet_xmit`. Softirq, or process context for local clients; under RCU.
+//!
+//! Kernel counterpart: `ip_vs_nat_xmit()`.
+
+use flow_method::Counter;
+use kernel_ipvs::{App, Conn, Embedded, Forwarding};
+use kernel_net::net::{Net, PerNet};
+use kernel_net::netfilter::Verdict;
+use kernel_net::rcu::RcuBox;
+use kernel_net::skb::Packet;
+
+use crate::flows::BoundFlow;
+use crate::icmp;
+use crate::namespace::Namespace;
+use crate::transit::Transit;
+
+/// What IPVS calls for connections that are bound to a local address.
+pub(crate) struct ClientPackets;
+
+static APP: App<ClientPackets> = App::new();
+
+/// Makes the app ready. Once, before anything is bound.
+pub(crate) fn init() {
+    APP.init();
+}
+
+impl Forwarding for ClientPackets {
+    type Data = BoundFlow;
+
+    fn app() -> &'static App<Self> {
+        &APP
+    }
+
+    fn transmit(
+        conn: &Conn,
+        bound: &BoundFlow,
+        packet: Packet<'_>,
+        embedded: Option<Embedded>,
+    ) -> Verdict {
+        let net = conn.net();
+        let Some(namespace) = Namespace::of(net) else { return Verdict::Drop };
+        if namespace.flows().is_closing() {
+            namespace.scene.count(Counter::Closing);
+            conn.expire_now();
+            return Verdict::Drop;
+        }
+        match embedded {
+            None => forward(net, namespace, bound, packet),
+            Some(_) => icmp::pass_to_server(net, namespace, bound, packet),
+        }
+    }
+
+    fn done(conn: &Conn, bound: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
+        Namespace::of(conn.net())?.flows().end(bound)
+    }
+}
+
+/// Translates a packet of the client and sends it to the real server.
+pub(crate) fn forward(
+    net: &Net,
+    namespace: &Namespace,
+    bound: &BoundFlow,
+    packet: Packet<'_>,
+) -> Verdict {
+    let flow = &bound.flow;
+    let method = bound.method;
+    Transit { net, scene: &namespace.scene, to: &flow.server, rewrite: &flow.request }
+        .forward(packet, |scene, packet, mtu| (method.request)(scene, flow, packet, mtu))
+}

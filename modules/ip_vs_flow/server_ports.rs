@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ports of one local address towards one real server.
+//!
+//! A local port is unique per (lip, lport, rip, rport, protocol) (RFC 7857, section 3): every server
+//! has the whole range of every local address to itself, whichever services lead there. A pool is
+//! made when the first connection asks for it, in softirq, and kept while a connection uses it or
+//! the server may still remember one.
+
+use kernel::alloc::KVec;
+use kernel::prelude::*;
+use kernel::sync::Arc;
+use kernel_net::lock::SpinLockBh;
+use kernel_net::rcu::{self, RcuBox};
+use kernel_net::table::{Entry, Link, Table};
+use kernel_net::{random, time, GFP_PACKET};
+use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple};
+
+/// Buckets of the table of pools, as a power of two.
+const TABLE_BITS: u32 = 10;
+/// Records that are allocated together.
+const CHUNK: usize = 1024;
+/// Chunks for all 65,536 ports.
+const CHUNKS: usize = 64;
+
+/// Memory of the ports, in pieces that come when they are needed.
+struct Chunks([Option<KVec<Record>>; CHUNKS]);
+
+impl Records for Chunks {
+    fn chunk(&mut self, index: usize) -> Option<&mut [Record; CHUNK]> {
+        let chunk = self.0.get_mut(index)?;
+        if chunk.is_none() {
+            *chunk = KVec::from_elem(Record::default(), CHUNK, GFP_PACKET).ok();
+        }
+        chunk.as_mut()?.as_mut_slice().try_into().ok()
+    }
+}
+
+struct Pool {
+    ports: PortPool,
+    records: Chunks,
+}
+
+/// The ports of one (lip, rip, rport, protocol).
+#[pin_data]
+pub(crate) struct ServerPorts {
+    #[pin]
+    pool: SpinLockBh<Pool>,
+}
+
+impl ServerPorts {
+    /// The port that has not been used for longest.
+    pub(crate) fn allocate(&self, range: (u16, u16)) -> Result<Allocation, PortError> {
+        let mut pool = self.pool.lock();
+        let Pool { ports, records } = &mut *pool;
+        ports.set_range(range.0, range.1);
+        ports.allocate(records, time::seconds())
+    }
+
+    /// Gives a port back. `last_sequence` is what a TIME_WAIT socket of the server remembers.
+    pub(crate) fn release(&self, port: Port, last_sequence: Option<u32>) {
+        let mut pool = self.pool.lock();
+        let Pool { ports, records } = &mut *pool;
+        let last = last_sequence.map(|end_seq| LastUse { end_seq });
+        // A port that was not allocated cannot get here: a flow gives its port back once.
+        let _ = ports.release(records, port, last, time::seconds());
+    }
+
+    fn is_idle(&self) -> bool {
+        let mut pool = self.pool.lock();
+        let Pool { ports, records } = &mut *pool;
+        ports.is_at_rest(records, time::seconds())
+    }
+}
+
+/// A pool in the table. The key is the server's tuple with no local port.
+struct Place {
+    link: Link<Place>,
+    hash: u32,
+    key: Tuple,
+    ports: Arc<ServerPorts>,
+}
+
+impl Entry for Place {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+
+    fn hash(&self) -> u32 {
+        self.hash
+    }
+}
+
+/// All pools of a namespace.
+pub(crate) struct AllPorts {
+    table: Table<Place>,
+    key: HashKey,
+}
+
+impl AllPorts {
+    pub(crate) fn new() -> Result<Self> {
+        let key = HashKey::new(random::u64(), random::u64());
+        Ok(Self { table: Table::new(TABLE_BITS)?, key })
+    }
+
+    /// The pool of `server`, a tuple lip to rip:rport with no local port, made if there is none.
+    pub(crate) fn towards(
+        &self,
+        server: &Tuple,
+        range: (u16, u16),
+        guard: &rcu::Guard,
+    ) -> Result<Arc<ServerPorts>> {
+        let hash = server.hash(&self.key);
+        // BOUND: Two rounds: if another CPU was quicker to add the pool, it is found then.
+        for _ in 0..2 {
+            if let Some(place) = self.table.find(hash, guard, |place| place.key == *server) {
+                return Ok(place.ports.clone());
+            }
+            let pool = Pool {
+                // CAST: A random number of 16 bits.
+                ports: PortPool::new(range.0, range.1, random::u64() as u16),
+                records: Chunks([const { None }; CHUNKS]),
+            };
+            let ports = Arc::pin_init(
+                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool) }),
+                GFP_PACKET,
+            )?;
+            let place =
+                Place { link: Link::new(), hash, key: *server, ports: ports.clone() };
+            let place = RcuBox::new(place, GFP_PACKET)?;
+            if self.table.insert(place, |other| other.key == *server).is_ok() {
+                return Ok(ports);
+            }
+        }
+        Err(EAGAIN)
+    }
+
+    /// Frees the pools that nobody uses and no server remembers. Process context.
+    pub(crate) fn reap(&self) {
+        for bucket in 0..self.table.size() {
+            let guard = rcu::read_lock();
+            // A connection that has just found the pool keeps it, and its uniqueness with it, by
+            // the flow table, which refuses a tuple that is there already.
+            self.table.visit(bucket, &guard, |place| {
+                if place.ports.is_idle() {
+                    drop(self.table.remove(place));
+                }
+            });
+        }
+    }
+}

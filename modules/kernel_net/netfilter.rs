@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netfilter hooks of one network namespace.
+//!
+//! Hooks run in softirq or, for packets of local programs, in process context; always under RCU.
+//! A hook gets the packet and returns what is to become of it.
+//!
+//! C header: `include/linux/netfilter.h`.
+
+use core::ptr::NonNull;
+use kernel::ffi;
+use kernel::alloc::{flags, KVec};
+use kernel::error::to_result;
+use kernel::prelude::*;
+use net_bindings as c;
+
+use crate::net::Net;
+use crate::skb::Packet;
+
+/// What a hook or a transmit function has decided about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Goes on as if nothing had happened.
+    Accept,
+    /// The caller frees it.
+    Drop,
+    /// It is somebody else's now; the caller must not touch it.
+    Stolen,
+}
+
+impl Verdict {
+    /// The number netfilter knows it by.
+    pub fn to_raw(self) -> u32 {
+        match self {
+            Verdict::Accept => c::NF_ACCEPT,
+            Verdict::Drop => c::NF_DROP,
+            Verdict::Stolen => c::NF_STOLEN,
+        }
+    }
+}
+
+/// Where in the IP layer a hook sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Before the routing decision.
+    PreRouting,
+    /// After it, for what is delivered to this host; whole datagrams, fragments are reassembled.
+    LocalIn,
+}
+
+/// A function that sees packets.
+pub trait Hook: 'static {
+    /// Where.
+    const PLACE: Place;
+    /// Before which other hooks: lower comes first (`enum nf_ip_hook_priorities`).
+    const PRIORITY: i32;
+
+    /// Sees one packet.
+    fn packet(net: &Net, packet: Packet<'_>) -> Verdict;
+}
+
+/// One entry of the array that [`Hooks`] registers.
+#[repr(transparent)]
+pub struct Entry(c::nf_hook_ops);
+
+impl Entry {
+    /// The hook `H`, for IPv4.
+    pub fn ipv4<H: Hook>() -> Self {
+        let place = match H::PLACE {
+            Place::PreRouting => c::nf_inet_hooks_NF_INET_PRE_ROUTING,
+            Place::LocalIn => c::nf_inet_hooks_NF_INET_LOCAL_IN,
+        };
+        Self(c::nf_hook_ops {
+            hook: Some(trampoline::<H>),
+            // CAST: Small numbers of enums.
+            pf: c::NFPROTO_IPV4 as u8,
+            hooknum: place as u32,
+            priority: H::PRIORITY,
+            ..Default::default()
+        })
+    }
+}
+
+/// Called by netfilter with a packet that is the hook's until it returns.
+unsafe extern "C" fn trampoline<H: Hook>(
+    _private: *mut ffi::c_void,
+    skb: *mut c::sk_buff,
+    state: *const c::nf_hook_state,
+) -> u32 {
+    // SAFETY: Netfilter passes a valid state whose namespace outlives the call.
+    let net = unsafe { Net::from_raw((*state).net) };
+    // SAFETY: Netfilter passes a packet of the inet families at its network header.
+    let packet = unsafe { Packet::from_raw(skb) };
+    H::packet(net, packet).to_raw()
+}
+
+/// Hooks of one namespace, registered as long as this value lives.
+///
+/// # Invariants
+///
+/// `entries` are registered with the namespace `net`, which outlives them.
+pub struct Hooks {
+    net: NonNull<c::net>,
+    entries: KVec<Entry>,
+}
+
+// SAFETY: Registration and unregistration may happen in any thread.
+unsafe impl Send for Hooks {}
+// SAFETY: There is nothing to be done with a shared reference.
+unsafe impl Sync for Hooks {}
+
+impl Hooks {
+    /// Registers the hooks.
+    ///
+    /// # Safety
+    ///
+    /// The value is dropped before the namespace goes away (per-namespace data does that).
+    pub unsafe fn register<const N: usize>(net: &Net, hooks: [Entry; N]) -> Result<Self> {
+        let mut entries = KVec::with_capacity(N, flags::GFP_KERNEL)?;
+        for hook in hooks {
+            entries.push(hook, flags::GFP_KERNEL)?;
+        }
+        // SAFETY: The array stays where it is until `drop`; `Entry` is just an `nf_hook_ops`.
+        to_result(unsafe {
+            c::nf_register_net_hooks(net.as_ptr(), entries.as_ptr().cast(), N as u32)
+        })?;
+        // INVARIANT: Registered just now; the contract says that the namespace outlives it.
+        Ok(Self { net: NonNull::from(net).cast(), entries })
+    }
+}
+
+impl Drop for Hooks {
+    fn drop(&mut self) {
+        // SAFETY: By the invariant.
+        unsafe {
+            c::nf_unregister_net_hooks(
+                self.net.as_ptr(),
+                self.entries.as_ptr().cast(),
+                // CAST: A handful.
+                self.entries.len() as u32,
+            )
+        };
+        // The hooks are out of sight; wait for those that are running.
+        crate::rcu::synchronize();
+    }
+}

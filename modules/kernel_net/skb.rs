@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A packet on its way through the IP layer.
+//!
+//! `data` points at the network header, as in all netfilter hooks of the inet families. Whatever is
+//! to be read must be linear, whatever is to be written must be ours alone: the methods that hand
+//! out bytes see to it, and hand out slices, so that a lying length field finds no way past them.
+//! Softirq or process context.
+//!
+//! C header: `include/linux/skbuff.h`.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use kernel::error::to_result;
+use kernel::prelude::*;
+use nat::ChecksumState;
+use net_bindings as c;
+
+const CHECKSUM_NONE: u8 = 0;
+const CHECKSUM_COMPLETE: u8 = 2;
+const CHECKSUM_PARTIAL: u8 = 3;
+
+// CAST: One bit of 32.
+const GSO_FRAGLIST: u32 = c::SKB_GSO_FRAGLIST as u32;
+
+type Headers = c::sk_buff__bindgen_ty_4__bindgen_ty_2;
+
+/// An `sk_buff` that the code running now may change.
+///
+/// # Invariants
+///
+/// `skb` is valid, its network header is at `data`, and nobody else uses its headers meanwhile
+/// unless they are cloned.
+#[repr(transparent)]
+pub struct Packet<'a> {
+    skb: NonNull<c::sk_buff>,
+    _borrow: PhantomData<&'a mut c::sk_buff>,
+}
+
+impl Packet<'_> {
+    /// The packet of a hook or of a transmit function.
+    ///
+    /// # Safety
+    ///
+    /// `skb` is valid for as long as the packet is used, is the caller's to change, and its `data`
+    /// points at the network header.
+    pub unsafe fn from_raw(skb: *mut c::sk_buff) -> Self {
+        // INVARIANT: The contract of this function.
+        // SAFETY: A valid pointer is not null.
+        Self { skb: unsafe { NonNull::new_unchecked(skb) }, _borrow: PhantomData }
+    }
+
+    /// The C object.
+    pub fn as_ptr(&self) -> *mut c::sk_buff {
+        self.skb.as_ptr()
+    }
+
+    fn skb(&self) -> &c::sk_buff {
+        // SAFETY: By the invariant.
+        unsafe { self.skb.as_ref() }
+    }
+
+    fn skb_mut(&mut self) -> &mut c::sk_buff {
+        // SAFETY: By the invariant.
+        unsafe { self.skb.as_mut() }
+    }
+
+    fn headers(&self) -> &Headers {
+        // SAFETY: The group is a union of two views of the same fields.
+        unsafe { self.skb().__bindgen_anon_4.headers.as_ref() }
+    }
+
+    fn headers_mut(&mut self) -> &mut Headers {
+        // SAFETY: As in `headers`.
+        unsafe { self.skb_mut().__bindgen_anon_4.headers.as_mut() }
+    }
+
+    /// Length in bytes from the network header on; of a GSO packet, all of it.
+    pub fn len(&self) -> usize {
+        // CAST: A packet is far below 4 GiB.
+        self.skb().len as usize
+    }
+
+    /// The bytes that are linear now; there may be more.
+    pub fn linear(&self) -> &[u8] {
+        let len = self.skb().len.wrapping_sub(self.skb().data_len) as usize;
+        // SAFETY: By the invariant `data` points at the linear part, `len - data_len` bytes long.
+        unsafe { core::slice::from_raw_parts(self.skb().data, len) }
+    }
+
+    /// The first `len` bytes, made linear; `None` if the packet is shorter or memory is out.
+    pub fn read(&mut self, len: usize) -> Option<&[u8]> {
+        if self.linear().len() < len {
+            // CAST: A length beyond 4 GiB is refused, not cut.
+            let wanted = u32::try_from(len).ok()?;
+            // SAFETY: By the invariant.
+            if !unsafe { c::kn_pskb_may_pull(self.as_ptr(), wanted) } {
+                return None;
+            }
+        }
+        self.linear().get(..len)
+    }
+
+    /// The first `len` bytes, linear and not shared with a clone.
+    pub fn write(&mut self, len: usize) -> Option<&mut [u8]> {
+        let wanted = u32::try_from(len).ok()?;
+        // SAFETY: By the invariant.
+        if unsafe { c::skb_ensure_writable(self.as_ptr(), wanted) } != 0 {
+            return None;
+        }
+        let data = self.skb().data;
+        // SAFETY: The call succeeded, so that `len` bytes are linear and ours to write.
+        Some(unsafe { core::slice::from_raw_parts_mut(data, len) })
+    }
+
+    /// What the checksum field of the transport header holds. A checksum of the whole packet that
+    /// the NIC has computed does not survive a translation and is forgotten.
+    pub fn prepare_checksum(&mut self) -> ChecksumState {
+        match self.headers().ip_summed() {
+            CHECKSUM_PARTIAL => ChecksumState::Partial,
+            CHECKSUM_COMPLETE => {
+                self.headers_mut().set_ip_summed(CHECKSUM_NONE);
+                ChecksumState::Complete
+            }
+            _ => ChecksumState::Complete,
+        }
+    }
+
+    fn shared_info(&self) -> &c::skb_shared_info {
+        let skb = self.skb();
+        // SAFETY: The shared info lies at `end`, an offset from `head` on 64-bit kernels.
+        unsafe { &*skb.head.add(skb.end as usize).cast() }
+    }
+
+    /// Whether this is one packet for many, to be segmented on the way out.
+    pub fn is_gso(&self) -> bool {
+        self.shared_info().gso_size != 0
+    }
+
+    /// Whether each of the packets on the wire is at most `mtu` bytes long.
+    pub fn fits(&self, mtu: u32) -> bool {
+        // SAFETY: By the invariant.
+        self.skb().len <= mtu
+            || self.is_gso() && unsafe { c::skb_gso_validate_network_len(self.as_ptr(), mtu) }
+    }
+
+    /// Whether IPVS, or we, have handled the packet already.
+    pub fn is_ipvs(&self) -> bool {
+        self.headers().ipvs_property() != 0
+    }
+
+    pub(crate) fn mark_ipvs(&self) {
+        // SAFETY: By the invariant the packet is ours to change.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_mut() }.set_ipvs_property(1);
+    }
+
+    /// Whether the packet came in over a device, and was not made by this host.
+    pub fn is_received(&self) -> bool {
+        // Before routing there are only received packets.
+        // SAFETY: By the invariant; the helper looks at the route's flag only.
+        !self.has_route() || unsafe { c::kn_skb_is_input_route(self.as_ptr()) }
+    }
+
+    /// Whether routing has looked at the packet.
+    pub fn has_route(&self) -> bool {
+        // SAFETY: By the invariant.
+        unsafe { c::kn_skb_has_route(self.as_ptr()) }
+    }
+
+    /// Replaces the `old` bytes at `at` by `new`; the headers before `at` move.
+    ///
+    /// The checksum fields are the caller's. Fails when memory is out or the bytes are not there;
+    /// the packet is as it was then.
+    pub fn replace(&mut self, at: usize, old: usize, new: &[u8]) -> Result {
+        let end = at.checked_add(old).ok_or(EINVAL)?;
+        self.write(end).ok_or(ENOMEM)?;
+        if self.shared_info().gso_type & GSO_FRAGLIST != 0 {
+            // The segments of such a packet carry headers of their own.
+            return Err(EOPNOTSUPP);
+        }
+        let (grow, shrink) = (new.len().saturating_sub(old), old.saturating_sub(new.len()));
+        // CAST: Option blocks are at most 40 bytes long.
+        // SAFETY: By the invariant.
+        to_result(unsafe { c::kn_skb_cow_head(self.as_ptr(), grow as u32) })?;
+        let skb = self.skb_mut();
+        // SAFETY: `cow_head` made room for `grow` bytes in front, and `shrink <= old` bytes are linear.
+        unsafe {
+            let to = skb.data.sub(grow).add(shrink);
+            core::ptr::copy(skb.data, to, at);
+            core::ptr::copy_nonoverlapping(new.as_ptr(), to.add(at), new.len());
+            skb.data = to;
+        }
+        // CAST: As above; the difference of two header offsets.
+        let (grow, shrink) = (grow as u32, shrink as u32);
+        skb.len = skb.len.wrapping_add(grow).wrapping_sub(shrink);
+        let moved = |offset: u16| offset.wrapping_sub(grow as u16).wrapping_add(shrink as u16);
+        let partial = self.headers().ip_summed() == CHECKSUM_PARTIAL;
+        let headers = self.headers_mut();
+        headers.network_header = moved(headers.network_header);
+        headers.transport_header = moved(headers.transport_header);
+        if partial {
+            // SAFETY: With CHECKSUM_PARTIAL the union holds start and offset.
+            let sum = unsafe { &mut headers.__bindgen_anon_1.__bindgen_anon_1 };
+            sum.csum_start = moved(sum.csum_start);
+        }
+        Ok(())
+    }
+}

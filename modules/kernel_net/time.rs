@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Coarse time.
+//!
+//! C header: `include/linux/jiffies.h`.
+
+use net_bindings as c;
+
+/// The tick counter; wraps.
+pub fn jiffies() -> usize {
+    // SAFETY: A read of a word.
+    unsafe { c::kn_jiffies() }
+}
+
+/// Seconds of a clock that wraps after 18 hours, for ages well below that.
+pub fn seconds() -> u16 {
+    // CAST: The wrap is the point.
+    (jiffies() / c::CONFIG_HZ as usize) as u16
+}
+
+/// Sleeps for at least so long. Process context.
+pub fn sleep_milliseconds(duration: u32) {
+    // SAFETY: Process context, by the contract of every caller.
+    unsafe { c::msleep(duration) };
+}

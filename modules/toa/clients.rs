@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which client is behind which socket.
+//!
+//! An entry says: the socket that lies *here*, has *this* cookie and *this* peer on the wire, belongs
+//! to *that* client. All three must match. The place finds the entry; the cookie tells the socket from
+//! one that got the same memory after an end that no probe saw; the peer tells the connection from
+//! another one of the same socket (`connect()` again after `AF_UNSPEC`).
+//!
+//! Entries live as long as their sockets, so the table is bounded by the number of sockets. Filled in
+//! softirq, read by accept() and getpeername() under RCU.
+
+use kernel::alloc::flags::{GFP_ATOMIC, __GFP_NOWARN};
+use kernel::prelude::*;
+use kernel_net::percpu::Counters;
+use kernel_net::rcu::{self, RcuBox};
+use kernel_net::sock::{Endpoint, Sock};
+use kernel_net::table::{self, Link, Table};
+
+/// Both ends of what the director has joined.
+#[derive(Clone, Copy)]
+pub(crate) struct Peers {
+    /// Who sends the packets: a local address of the director.
+    pub(crate) wire: Endpoint,
+    /// Who sent them to the director.
+    pub(crate) client: Endpoint,
+}
+
+/// What the table says about a socket.
+pub(crate) enum Found {
+    /// Nothing.
+    Nobody,
+    /// Its client.
+    Client(Peers),
+    /// The client of a socket that was there before, whose end was missed.
+    Stale,
+}
+
+struct Entry {
+    link: Link<Entry>,
+    address: usize,
+    cookie: u64,
+    peers: Peers,
+}
+
+impl table::Entry for Entry {
+    fn link(&self) -> &Link<Self> {
+        &self.link
+    }
+
+    fn hash(&self) -> u32 {
+        hash(self.address)
+    }
+}
+
+/// Spreads addresses, which are multiples of a cache line, over 32 bits (Fibonacci hashing).
+fn hash(address: usize) -> u32 {
+    // CAST: The upper half is what the multiplication has mixed best.
+    ((address as u64 >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+const ADDED: usize = 0;
+const REMOVED: usize = 1;
+
+/// The sockets that have a client.
+pub(crate) struct Clients {
+    table: Table<Entry>,
+    changes: Counters<2>,
+}
+
+impl Clients {
+    /// An empty table of 2^`bits` buckets.
+    pub(crate) fn new(bits: u32) -> Result<Self> {
+        Ok(Self { table: Table::new(bits)?, changes: Counters::new()? })
+    }
+
+    /// Remembers the client of a socket that no program has seen yet. Fails when memory is out.
+    ///
+    /// What may be left of a socket whose end was missed is to be forgotten before.
+    pub(crate) fn attach(&self, child: &Sock, client: Endpoint) -> Result {
+        let entry = Entry {
+            link: Link::new(),
+            address: child.address(),
+            cookie: child.make_cookie(),
+            peers: Peers { wire: child.peer(), client },
+        };
+        let entry = RcuBox::new(entry, GFP_ATOMIC | __GFP_NOWARN)?;
+        self.table.insert(entry, |_| false).map_err(|_| ENOMEM)?;
+        self.changes.add(ADDED);
+        Ok(())
+    }
+
+    /// Finds the client of a socket.
+    pub(crate) fn find(&self, sock: &Sock) -> Found {
+        let guard = rcu::read_lock();
+        let Some(entry) = self.entry(sock, &guard) else { return Found::Nobody };
+        if entry.cookie == sock.cookie() {
+            Found::Client(entry.peers)
+        } else {
+            Found::Stale
+        }
+    }
+
+    /// Forgets the client of a socket, if it has one, and says who it was.
+    pub(crate) fn forget(&self, sock: &Sock) -> Option<Endpoint> {
+        let guard = rcu::read_lock();
+        let entry = self.entry(sock, &guard)?;
+        // Another CPU may have been faster.
+        self.table.remove(entry)?;
+        self.changes.add(REMOVED);
+        Some(entry.peers.client)
+    }
+
+    /// The number of entries.
+    pub(crate) fn count(&self) -> u64 {
+        // Removals first: what is added meanwhile must not make the number negative.
+        let removed = self.changes.sum(REMOVED);
+        self.changes.sum(ADDED).saturating_sub(removed)
+    }
+
+    fn entry<'a>(&'a self, sock: &Sock, guard: &'a rcu::Guard) -> Option<&'a Entry> {
+        let address = sock.address();
+        self.table.find(hash(address), guard, |entry| entry.address == address)
+    }
+}
