@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The door to everything; what is done is in the scripts that it calls. Only Kbuild reads the file Kbuild.
+# The door to everything. There is no logic here: what is done is in the scripts that are called.
 
-# Kbuild, too, looks for a Makefile in this folder; it must find the Kbuild.
-ifneq ($(KERNELRELEASE),)
-include $(src)/Kbuild
-else
+export O KDIR KERNEL PREFIX DESTDIR
 
-O ?= $(CURDIR)/build
-export O
+help:
+	@cat scripts/help
 
-modules:
-	@scripts/build-modules modules
+modules: ; @scripts/build-modules modules
+user: ; @scripts/build-user
+kdir: ; @scripts/setup kdir && scripts/kdir-path
+setup: ; @scripts/setup all
+rootfs: ; @scripts/setup rootfs
 
-user:
-	@scripts/build-user
+demo: ; @scripts/build-all && vm/run -- tests/demo
+test: ; @scripts/test
+test-host: ; @scripts/test-host
+check: ; @scripts/check
 
-kdir:
-	@scripts/setup kdir
+install: ; @scripts/install
+uninstall: ; @scripts/install --uninstall
+clean: ; @scripts/clean
+distclean: ; @scripts/clean
+distclean-cache: ; @scripts/clean --cache
 
-.PHONY: modules user kdir
-endif
+.PHONY: help modules user kdir setup rootfs demo test test-host check install uninstall clean distclean distclean-cache

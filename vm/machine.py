@@ -93,8 +93,8 @@ class Machine:
         self.status = None
         self.drained = False
         self.escaped = False
-        logs = args.logs
-        os.makedirs(logs, exist_ok=True)
+        logs = f"{args.run}/logs"
+        os.makedirs(logs)
         self.streams = {
             "console": Stream("console", Lines(f"{logs}/console.log", self.on_console)),
             "kmsg": Stream("kmsg", Lines(f"{logs}/kmsg.log", self.on_kmsg)),
@@ -114,6 +114,8 @@ class Machine:
             "watchdog_thresh=30", "random.trust_cpu=1", "tsc=reliable", "no_timer_check",
         ]
         qemu = [
+            # Whatever ends us ends QEMU.
+            "setpriv", "--pdeathsig", "KILL",
             "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-m", str(a.memory), "-smp", str(a.cpus),
             "-kernel", f"{a.kernel}/vmlinuz", "-initrd", f"{a.kernel}/initrd.img",
@@ -125,7 +127,7 @@ class Machine:
             qemu += ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-cpu", "max"]
         else:
             qemu += ["-accel", f"tcg,thread={a.accel.removeprefix('tcg-')}", "-cpu", "max"]
-        for disk in (a.root, f"{a.kernel}/modules.img", a.project):
+        for disk in (a.root, f"{a.kernel}/modules.img", f"{a.run}/project.img"):
             qemu += ["-drive", f"file={disk},format=raw,if=virtio,snapshot=on,cache=unsafe"]
         if a.share:
             qemu += ["-virtfs", f"local,path={a.share.replace(',', ',,')},mount_tag=share,security_model=none,"
@@ -195,8 +197,10 @@ class Machine:
         if self.args.tty:
             selector.register(0, selectors.EVENT_READ, None)
         last_call = None
+        ended = False
         while True:
-            for key, _ in selector.select(timeout=0.2):
+            events = selector.select(timeout=0.2)
+            for key, _ in events:
                 if key.data is None:
                     if not self.type(os.read(0, 4096)):
                         selector.unregister(0)
@@ -205,12 +209,9 @@ class Machine:
             now = time.monotonic()
             if self.escaped:
                 return "ended by Ctrl-]"
-            if qemu.poll() is not None:
-                for stream in self.streams.values():
-                    while stream.ours in [k.fileobj for k in selector.get_map().values()] and stream.read():
-                        if not selectors_ready(stream.ours):
-                            break
+            if ended and not events:
                 return "QEMU ended without a verdict"
+            ended = qemu.poll() is not None
             if self.status is not None and self.drained and self.fatal is None:
                 return None
             if self.fatal is not None or self.status is not None:
@@ -258,13 +259,6 @@ class Machine:
         return status
 
 
-def selectors_ready(sock):
-    """Is there more to read?"""
-    with selectors.DefaultSelector() as selector:
-        selector.register(sock, selectors.EVENT_READ)
-        return bool(selector.select(timeout=0))
-
-
 def write_all(fd, data):
     """Write to our own output, which may be a pipe that takes little at a time."""
     while data:
@@ -280,8 +274,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", required=True, help="folder with vmlinuz, initrd.img and modules.img")
     parser.add_argument("--root", required=True, help="image of the root file system")
-    parser.add_argument("--project", required=True, help="image with the checkout and what is built from it")
-    parser.add_argument("--logs", required=True, help="folder for console.log and kmsg.log")
+    parser.add_argument("--run", required=True, help="folder with project.img; it is removed at the end")
+    parser.add_argument("--logs", required=True, help="folder to put console.log and kmsg.log into")
     parser.add_argument("--accel", required=True, choices=("kvm", "tcg-single", "tcg-multi", "icount"))
     parser.add_argument("--share", help="folder to show at /share")
     parser.add_argument("--append", action="append", default=[], help="more words for the kernel's command line")
@@ -296,11 +290,9 @@ def main():
     args = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    if not shutil.which("qemu-system-x86_64"):
-        sys.exit("vm/machine.py: there is no qemu-system-x86_64; run it by vm/run")
-    machine = Machine(args)
     saved = None
     try:
+        machine = Machine(args)
         if args.tty and os.isatty(0):
             saved = termios.tcgetattr(0)
             tty.setraw(0)
@@ -310,6 +302,10 @@ def main():
     finally:
         if saved:
             termios.tcsetattr(0, termios.TCSADRAIN, saved)
+        # The logs of the last run to end stay, those of runs beside it do not get mixed with them.
+        shutil.rmtree(args.logs, ignore_errors=True)
+        shutil.move(f"{args.run}/logs", args.logs)
+        shutil.rmtree(args.run)
 
 
 if __name__ == "__main__":
