@@ -65,11 +65,12 @@ impl<T: Entry> Table<T> {
         let mut buckets = KVVec::with_capacity(size, flags::GFP_KERNEL)?;
         // BOUND: The capacity just reserved.
         for _ in 0..size {
-            buckets.push(AtomicPtr::new(null_mut()), flags::GFP_KERNEL)?;
+            buckets.push_within_capacity(AtomicPtr::new(null_mut())).map_err(|_| ENOMEM)?;
         }
         let mut locks = KVVec::with_capacity(LOCKS, flags::GFP_KERNEL)?;
         for _ in 0..LOCKS {
-            locks.push(KBox::pin_init(SpinLockBh::new(()), flags::GFP_KERNEL)?, flags::GFP_KERNEL)?;
+            let lock = KBox::pin_init(SpinLockBh::new(()), flags::GFP_KERNEL)?;
+            locks.push_within_capacity(lock).map_err(|_| ENOMEM)?;
         }
         // INVARIANT: One shifted left is a power of two; the chains are empty.
         Ok(Self { buckets, locks: Pin::new(locks) })
