@@ -128,7 +128,11 @@ unsafe impl<F: Function, H: Handler<F>> Sync for Fprobe<F, H> {}
 impl<F: Function, H: Handler<F>> Fprobe<F, H> {
     /// Registers the probe. `ENOENT` if this kernel has no such function. Process context.
     pub fn new(handler: H) -> Result<Self> {
-        let size = if H::HAS_EXIT { size_of::<Carried<F::Kept, H::Call>>() } else { 0 };
+        let size = if H::HAS_EXIT {
+            size_of::<Carried<F::Kept, H::Call>>()
+        } else {
+            0
+        };
         const {
             // The kernel's limits: 15 words (FPROBE_DATA_SIZE_BITS), aligned as words are.
             assert!(size_of::<Carried<F::Kept, H::Call>>() <= 15 * size_of::<usize>());
@@ -136,19 +140,30 @@ impl<F: Function, H: Handler<F>> Fprobe<F, H> {
         }
         let probe = c::fprobe {
             entry_handler: Some(entry::<F, H>),
-            exit_handler: if H::HAS_EXIT { Some(exit::<F, H>) } else { None },
+            exit_handler: if H::HAS_EXIT {
+                Some(exit::<F, H>)
+            } else {
+                None
+            },
             entry_data_size: size,
             ..Default::default()
         };
         // SAFETY: A function without requirements.
         let generation = unsafe { kernel::bindings::get_random_u64() };
-        let inner = Inner { probe: Opaque::new(probe), generation, handler };
+        let inner = Inner {
+            probe: Opaque::new(probe),
+            generation,
+            handler,
+        };
         let inner = KBox::pin(inner, GFP_KERNEL)?;
-        let mut symbol = F::SYMBOL.as_ptr().cast();
+        let mut symbol = F::SYMBOL.as_char_ptr();
         // SAFETY: The probe stays where it is until it is unregistered; one symbol is passed.
         to_result(unsafe { c::register_fprobe_syms(inner.probe.get(), &mut symbol, 1) })?;
         // INVARIANT: Registered just now.
-        Ok(Self { inner, _function: PhantomData })
+        Ok(Self {
+            inner,
+            _function: PhantomData,
+        })
     }
 
     /// Calls that the kernel knows it could not tell of; it does not know of all.
@@ -169,6 +184,11 @@ impl<F: Function, H: Handler<F>> Drop for Fprobe<F, H> {
 }
 
 /// Called by ftrace at the entry of a probed function.
+///
+/// # Safety
+///
+/// `probe` is that of an [`Fprobe`] of `F` and `H`, the registers are those of a call of `F`, and
+/// `data` has room for what the handler carries.
 unsafe extern "C" fn entry<F: Function, H: Handler<F>>(
     probe: *mut c::fprobe,
     _ip: usize,
@@ -185,7 +205,11 @@ unsafe extern "C" fn entry<F: Function, H: Handler<F>>(
         return 1;
     };
     if H::HAS_EXIT {
-        let carried = Carried { generation: inner.generation, kept, call };
+        let carried = Carried {
+            generation: inner.generation,
+            kept,
+            call,
+        };
         // SAFETY: The kernel has reserved `entry_data_size` bytes, aligned as words are.
         unsafe { data.cast::<Carried<F::Kept, H::Call>>().write(carried) };
     }
@@ -193,6 +217,10 @@ unsafe extern "C" fn entry<F: Function, H: Handler<F>>(
 }
 
 /// Called by ftrace when a probed function returns for whose call [`entry`] returned zero.
+///
+/// # Safety
+///
+/// As for [`entry`]; `data` is what an entry has written, not necessarily that of this probe.
 unsafe extern "C" fn exit<F: Function, H: Handler<F>>(
     probe: *mut c::fprobe,
     _ip: usize,

@@ -37,14 +37,16 @@ pub struct NetFile {
 impl NetFile {
     /// Makes the file. It must be removed before the namespace goes away.
     pub fn new<S: Show>(net: &Net) -> Result<Self> {
-        let name = S::NAME.as_ptr().cast();
+        let name = S::NAME.as_char_ptr();
         // SAFETY: The name is static, and `show` is what the kernel calls it with a file of `net`.
         let entry = unsafe { c::kn_proc_create_net_single(net.as_ptr(), name, Some(show::<S>)) };
         if entry.is_null() {
             return Err(ENOMEM);
         }
         // INVARIANT: Made just now.
-        Ok(Self { entry: AtomicPtr::new(entry) })
+        Ok(Self {
+            entry: AtomicPtr::new(entry),
+        })
     }
 
     /// Removes the file; returns when nobody reads it any more.
@@ -63,6 +65,10 @@ impl Drop for NetFile {
 }
 
 /// Called by seq_file to fill the file.
+///
+/// # Safety
+///
+/// `file` was opened through a [`NetFile`] of `S`.
 unsafe extern "C" fn show<S: Show>(
     file: *mut kernel::bindings::seq_file,
     _: *mut ffi::c_void,

@@ -60,7 +60,8 @@ impl Sock {
             }
         };
         // SAFETY: A valid socket.
-        Endpoint { address, port: u16::from_be(unsafe { c::kn_sock_dport(sock) }) }
+        let port = u16::from_be(unsafe { c::kn_sock_dport(sock) });
+        Endpoint { address, port }
     }
 
     /// The socket's namespace, unless it is about to go away.
@@ -137,22 +138,32 @@ impl Name<'_> {
     fn get(&mut self) -> Option<Endpoint> {
         if let Some(name) = self.ipv4() {
             let address = Ipv4Addr::from(name.sin_addr.s_addr.to_ne_bytes()).to_ipv6_mapped();
-            return Some(Endpoint { address, port: u16::from_be(name.sin_port) });
+            return Some(Endpoint {
+                address,
+                port: u16::from_be(name.sin_port),
+            });
         }
         let name = self.ipv6()?;
         // SAFETY: All views of the union are plain bytes.
         let address = Ipv6Addr::from(unsafe { name.sin6_addr.in6_u.u6_addr8 });
-        Some(Endpoint { address, port: u16::from_be(name.sin6_port) })
+        Some(Endpoint {
+            address,
+            port: u16::from_be(name.sin6_port),
+        })
     }
 
     fn set(&mut self, endpoint: &Endpoint) -> bool {
         if let Some(name) = self.ipv4() {
-            let Some(address) = endpoint.address.to_ipv4_mapped() else { return false };
+            let Some(address) = endpoint.address.to_ipv4_mapped() else {
+                return false;
+            };
             name.sin_addr.s_addr = u32::from_ne_bytes(address.octets());
             name.sin_port = endpoint.port.to_be();
             return true;
         }
-        let Some(name) = self.ipv6() else { return false };
+        let Some(name) = self.ipv6() else {
+            return false;
+        };
         name.sin6_addr.in6_u.u6_addr8 = endpoint.address.octets();
         name.sin6_port = endpoint.port.to_be();
         // Flow label and interface belong to the address that was there.
@@ -232,7 +243,8 @@ unsafe impl<F: Family> Function for SynRecvSock<F> {
         // SAFETY: The caller of the function holds a listener.
         let listener = unsafe { Sock::from_raw(with_exposed_provenance_mut(sock)) };
         // SAFETY: It holds a segment, too.
-        let segment = Segment { skb: unsafe { &*with_exposed_provenance(skb) } };
+        let skb = unsafe { &*with_exposed_provenance(skb) };
+        let segment = Segment { skb };
         (Handshake { listener, segment }, ())
     }
 
@@ -269,18 +281,29 @@ unsafe impl<F: Family> Function for Getname<F> {
         // CAST: An int in a register; the upper half is undefined.
         let peer = registers.argument(2) as u32 != 0;
         // SAFETY: The function gets a valid socket, and what it does first is to follow `sk`.
-        let sock = unsafe { c::kn_socket_sk(socket) };
+        let kept = unsafe { c::kn_socket_sk(socket) };
         // SAFETY: As above.
-        (Question { sock: unsafe { Sock::from_raw(sock) }, peer }, (sock, name))
+        let sock = unsafe { Sock::from_raw(kept) };
+        (Question { sock, peer }, (kept, name))
     }
 
     unsafe fn output(registers: &Registers, (sock, name): Self::Kept) -> Self::Output<'_> {
         // SAFETY: The caller of the function holds the socket, and that holds `sk`.
         let sock = unsafe { Sock::from_raw(sock) };
         // CAST: As above. Negative is an error, all else the length of the name.
-        let name = if (registers.result() as i32) < 0 { None } else { NonNull::new(name) };
+        let name = if (registers.result() as i32) < 0 {
+            None
+        } else {
+            NonNull::new(name)
+        };
         // INVARIANT: The function has succeeded, so it has filled the name.
-        (sock, name.map(|name| Name { name, _borrow: PhantomData }))
+        (
+            sock,
+            name.map(|name| Name {
+                name,
+                _borrow: PhantomData,
+            }),
+        )
     }
 }
 

@@ -59,7 +59,10 @@ impl<T: GetOption> Registration<T> {
         // SAFETY: The operations stay where they are until they are unregistered.
         to_result(unsafe { c::nf_register_sockopt(operations.get()) })?;
         // INVARIANT: Registered just now.
-        Ok(Self { operations, _option: PhantomData })
+        Ok(Self {
+            operations,
+            _option: PhantomData,
+        })
     }
 }
 
@@ -71,6 +74,10 @@ impl<T: GetOption> Drop for Registration<T> {
 }
 
 /// Called by netfilter for a getsockopt() of our number.
+///
+/// # Safety
+///
+/// `sock` is a valid socket, `user` and `length` are what the system call was given.
 unsafe extern "C" fn get<T: GetOption>(
     sock: *mut kernel::bindings::sock,
     _number: ffi::c_int,
@@ -86,7 +93,9 @@ unsafe extern "C" fn get<T: GetOption>(
         if room < answer.len() {
             return Err(EINVAL);
         }
-        UserSlice::new(UserPtr::from_ptr(user), answer.len()).writer().write_slice(answer)?;
+        UserSlice::new(UserPtr::from_ptr(user), answer.len())
+            .writer()
+            .write_slice(answer)?;
         // CAST: An answer of a few bytes.
         // SAFETY: As above.
         unsafe { length.write(answer.len() as ffi::c_int) };

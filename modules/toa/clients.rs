@@ -71,7 +71,10 @@ pub(crate) struct Clients {
 impl Clients {
     /// An empty table of 2^`bits` buckets.
     pub(crate) fn new(bits: u32) -> Result<Self> {
-        Ok(Self { table: Table::new(bits)?, changes: Counters::new()? })
+        Ok(Self {
+            table: Table::new(bits)?,
+            changes: Counters::new()?,
+        })
     }
 
     /// Remembers the client of a socket that no program has seen yet. Fails when memory is out.
@@ -82,7 +85,10 @@ impl Clients {
             link: Link::new(),
             address: child.address(),
             cookie: child.make_cookie(),
-            peers: Peers { wire: child.peer(), client },
+            peers: Peers {
+                wire: child.peer(),
+                client,
+            },
         };
         let entry = RcuBox::new(entry, GFP_ATOMIC | __GFP_NOWARN)?;
         self.table.insert(entry, |_| false).map_err(|_| ENOMEM)?;
@@ -93,7 +99,9 @@ impl Clients {
     /// Finds the client of a socket.
     pub(crate) fn find(&self, sock: &Sock) -> Found {
         let guard = rcu::read_lock();
-        let Some(entry) = self.entry(sock, &guard) else { return Found::Nobody };
+        let Some(entry) = self.entry(sock, &guard) else {
+            return Found::Nobody;
+        };
         if entry.cookie == sock.cookie() {
             Found::Client(entry.peers)
         } else {
@@ -120,6 +128,7 @@ impl Clients {
 
     fn entry<'a>(&'a self, sock: &Sock, guard: &'a rcu::Guard) -> Option<&'a Entry> {
         let address = sock.address();
-        self.table.find(hash(address), guard, |entry| entry.address == address)
+        self.table
+            .find(hash(address), guard, |entry| entry.address == address)
     }
 }

@@ -32,6 +32,8 @@ impl GetOption for Lookup {
         }
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = peers.client.address.octets();
         let [high, low] = peers.client.port.to_be_bytes();
-        Ok([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, high, low, 0, 0])
+        Ok([
+            a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, high, low, 0, 0,
+        ])
     }
 }

@@ -13,8 +13,12 @@ use wire::Family;
 
 /// Kinds and lengths of the known senders. Other lengths of the same kinds are other protocols': 253
 /// and 254 are for experiments of anybody.
-const SENDERS: [(u8, usize); 4] =
-    [(KIND, LEN_V4), (KIND, LEN_V6), (KIND_ALIBABA_V6, LEN_V6), (KIND_DSNAT, LEN_V4)];
+const SENDERS: [(u8, usize); 4] = [
+    (KIND, LEN_V4),
+    (KIND, LEN_V6),
+    (KIND_ALIBABA_V6, LEN_V6),
+    (KIND_DSNAT, LEN_V4),
+];
 
 /// The client that the options of a segment name.
 pub(crate) fn client(options: &[u8]) -> Option<Endpoint> {
@@ -25,5 +29,8 @@ pub(crate) fn client(options: &[u8]) -> Option<Endpoint> {
         Family::V4 => Ipv4Addr::from(toa.address.v4()).to_ipv6_mapped(),
         Family::V6 => Ipv6Addr::from(*toa.address.octets()),
     };
-    Some(Endpoint { address, port: toa.port })
+    Some(Endpoint {
+        address,
+        port: toa.port,
+    })
 }

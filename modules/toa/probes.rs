@@ -39,7 +39,11 @@ impl<F: Family> Handler<SynRecvSock<F>> for Handshakes {
             return None;
         }
         let client = option::client(handshake.segment.options());
-        let event = if client.is_some() { Event::Option } else { Event::SynRecvSockNoToa };
+        let event = if client.is_some() {
+            Event::Option
+        } else {
+            Event::SynRecvSockNoToa
+        };
         count(handshake.listener, event);
         client
     }
@@ -67,7 +71,11 @@ impl<F: Family> Handler<Getname<F>> for Names {
     type Call = Peers;
 
     fn entry(&self, question: Question<'_>) -> Option<Peers> {
-        let found = if question.peer { self.0.find(question.sock) } else { Found::Nobody };
+        let found = if question.peer {
+            self.0.find(question.sock)
+        } else {
+            Found::Nobody
+        };
         match found {
             Found::Client(peers) => return Some(peers),
             Found::Nobody => count(question.sock, Event::GetnameToaEmpty),
@@ -169,14 +177,19 @@ impl Probes {
             ("tcp_v4_syn_recv_sock", self.tcp_v4_syn_recv_sock.missed()),
             ("tcp_v6_syn_recv_sock", missed_ipv6),
             ("inet_getname", self.inet_getname.missed()),
-            ("inet6_getname", self.inet6_getname.as_ref().map_or(0, Fprobe::missed)),
+            (
+                "inet6_getname",
+                self.inet6_getname.as_ref().map_or(0, Fprobe::missed),
+            ),
             ("inet_sock_destruct", self.inet_sock_destruct.missed()),
         ]
     }
 }
 
 /// A kernel without IPv6 has no such functions.
-fn if_there<F: Function, H: Handler<F>>(probe: Result<Fprobe<F, H>>) -> Result<Option<Fprobe<F, H>>> {
+fn if_there<F: Function, H: Handler<F>>(
+    probe: Result<Fprobe<F, H>>,
+) -> Result<Option<Fprobe<F, H>>> {
     match probe {
         Err(error) if error == ENOENT => Ok(None),
         probe => probe.map(Some),

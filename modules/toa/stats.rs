@@ -100,7 +100,9 @@ impl Stats {
     /// among ours only: each such call can hide one that was missed.
     fn missed(&self, net: &Net) -> u64 {
         let accepted = sock::passive_opens(net).wrapping_sub(self.accepted_before);
-        let seen = self.sum(Event::Option).wrapping_add(self.sum(Event::SynRecvSockNoToa));
+        let seen = self
+            .sum(Event::Option)
+            .wrapping_add(self.sum(Event::SynRecvSockNoToa));
         accepted.saturating_sub(seen)
     }
 }
