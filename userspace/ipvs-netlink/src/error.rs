@@ -6,7 +6,7 @@ use std::io;
 use std::net::IpAddr;
 
 use crate::wire::attr::WireError;
-use crate::{DestId, ServiceId};
+use crate::{DaemonState, DestId, ServiceId};
 
 /// What was being done when the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub enum Object {
     InterfaceAddress(IpAddr, String),
     /// A network interface.
     Interface(String),
+    /// A sync daemon.
+    Daemon(DaemonState),
     /// A thing there is only one of, or the whole of something: "time-outs", "connections".
     Whole(&'static str),
 }
@@ -77,6 +79,8 @@ impl fmt::Display for Object {
             Object::LocalAddresses(None) => f.write_str("local addresses"),
             Object::InterfaceAddress(addr, name) => write!(f, "address {addr} on {name}"),
             Object::Interface(name) => write!(f, "interface {name}"),
+            Object::Daemon(DaemonState::Master) => f.write_str("the master sync daemon"),
+            Object::Daemon(DaemonState::Backup) => f.write_str("the backup sync daemon"),
             Object::Whole(name) => f.write_str(name),
         }
     }
@@ -104,6 +108,9 @@ impl Refusal {
         }
         let known = match (self.errno, &self.object) {
             (libc::EPERM | libc::EACCES, _) => "needs root (CAP_NET_ADMIN)",
+            (libc::ESRCH, Object::Daemon(_)) => "it does not run",
+            (libc::EEXIST, Object::Daemon(_)) => "it runs already",
+            (libc::ENODEV, Object::Daemon(_)) => "no such multicast interface",
             (libc::EEXIST, _) => "it exists already",
             (libc::ESRCH, _) => "no such service",
             (libc::ENOENT, Object::Service(_)) => {

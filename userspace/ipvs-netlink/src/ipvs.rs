@@ -251,7 +251,7 @@ impl Ipvs {
     ///
     /// See [`Ipvs::open`].
     pub fn start_daemon(&mut self, daemon: &Daemon) -> Result<(), Error> {
-        let object = Object::Whole(daemon_name(daemon.state));
+        let object = Object::Daemon(daemon.state);
         self.change(&request::start_daemon(daemon), Action::Start, object)
     }
 
@@ -261,14 +261,7 @@ impl Ipvs {
     ///
     /// See [`Ipvs::open`].
     pub fn stop_daemon(&mut self, state: DaemonState, sync_id: u32) -> Result<(), Error> {
-        let object = Object::Whole(daemon_name(state));
+        let object = Object::Daemon(state);
         self.change(&request::stop_daemon(state, sync_id), Action::Stop, object)
-    }
-}
-
-fn daemon_name(state: DaemonState) -> &'static str {
-    match state {
-        DaemonState::Master => "the master sync daemon",
-        DaemonState::Backup => "the backup sync daemon",
     }
 }

@@ -8,10 +8,11 @@ use std::process::{Command, Stdio};
 const KERNELS_CHOICE: &str = "/proc/sys/kernel/modprobe";
 const USUAL_PLACE: &str = "/sbin/modprobe";
 
-/// Whether a module is loaded or built in and has shown itself in sysfs.
+/// Whether a module is loaded. Where sysfs cannot tell, the answer is yes: asking further can.
 #[must_use]
 pub fn is_loaded(name: &str) -> bool {
-    Path::new("/sys/module").join(name).exists()
+    let modules = Path::new("/sys/module");
+    !modules.exists() || modules.join(name).exists()
 }
 
 /// Runs modprobe; whether it succeeded.

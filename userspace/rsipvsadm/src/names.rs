@@ -66,15 +66,22 @@ impl Resolve for System {
 
 impl Naming for System {
     fn endpoint(&self, addr: IpAddr, port: u16, protocol: Protocol) -> String {
+        // Two questions: a name server that does not answer must not cost the name of the port.
         let socket = SocketAddr::new(addr, port);
+        let host = dns_lookup::getnameinfo(&socket, libc::NI_NUMERICSERV);
+        let host = host.map_or_else(|_| addr.to_string(), |(host, _)| host);
         let flags = match protocol {
-            Protocol::UDP => libc::NI_DGRAM,
-            _ => 0,
+            Protocol::TCP => Some(libc::NI_NUMERICHOST),
+            Protocol::UDP => Some(libc::NI_NUMERICHOST | libc::NI_DGRAM),
+            _ => None,
         };
-        match dns_lookup::getnameinfo(&socket, flags) {
-            Ok((host, service)) if addr.is_ipv6() => format!("[{host}]:{service}"),
-            Ok((host, service)) => format!("{host}:{service}"),
-            Err(_) => socket.to_string(),
+        let port = flags
+            .and_then(|flags| dns_lookup::getnameinfo(&socket, flags).ok())
+            .map_or_else(|| port.to_string(), |(_, port)| port);
+        if addr.is_ipv6() {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
         }
     }
 }

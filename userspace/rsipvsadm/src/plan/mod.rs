@@ -323,11 +323,12 @@ fn daemon(args: &Args) -> Result<Daemon, Failure> {
     })
 }
 
-/// The protocol in which the ports of a service's servers are named.
+/// The protocol in which the ports of a service's servers are named; 0 under a firewall mark, which
+/// says nothing about protocols.
 #[must_use]
 pub fn protocol_of(id: &ServiceId) -> Protocol {
     match id {
         ServiceId::Address { protocol, .. } => *protocol,
-        ServiceId::Fwmark { .. } => Protocol::TCP,
+        ServiceId::Fwmark { .. } => Protocol(0),
     }
 }

@@ -3,7 +3,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipvs_netlink::{DestConfig, DestId, Method, ServiceId, Tunnel, TunnelChecksum, TunnelKind};
+use ipvs_netlink::{
+    Dest, DestConfig, DestId, Method, ServiceId, Tunnel, TunnelChecksum, TunnelKind,
+};
 
 use super::endpoint::{endpoint, number};
 use super::protocol_of;
@@ -56,8 +58,9 @@ pub fn id(
     let ipv6 = i32::from(service.family()) == libc::AF_INET6;
     let addr = match (addr, method) {
         // The kernel refuses mixed families, so such a server goes by its IPv6 name.
-        (IpAddr::V4(addr), Some(Method::FullNat) | None) if ipv6 => nat64(addr).into(),
-        (addr, Some(Method::Tunnel)) => addr,
+        (IpAddr::V4(addr), Some(Method::FullNat)) if ipv6 => nat64(addr).into(),
+        // Without a method it is a server that exists already.
+        (addr, Some(Method::Tunnel) | None) => addr,
         (addr, _) if addr.is_ipv6() == ipv6 => addr,
         (addr, _) => {
             return Err(Failure::usage(format!(
@@ -85,6 +88,19 @@ pub fn shown_address(config: &DestConfig) -> IpAddr {
         },
         addr => addr,
     }
+}
+
+/// Finds a server by its name or by the one it is shown under.
+#[must_use]
+pub fn find<'a>(dests: &'a [Dest], id: &DestId) -> Option<&'a Dest> {
+    let exact = dests.iter().find(|dest| dest.config.id == *id);
+    exact.or_else(|| {
+        let shown = |dest: &&Dest| shown_address(&dest.config) == id.addr;
+        dests
+            .iter()
+            .filter(shown)
+            .find(|dest| dest.config.id.port == id.port)
+    })
 }
 
 impl ServerOptions {

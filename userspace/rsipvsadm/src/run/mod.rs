@@ -11,7 +11,7 @@ use ipvs_netlink::{address, Method, ServiceFlags};
 use crate::cli::{self, Parsed};
 use crate::failure::Failure;
 use crate::names;
-use crate::plan::Plan;
+use crate::plan::{server, Plan};
 use session::Session;
 
 /// Why FullNAT and one-packet scheduling exclude each other.
@@ -143,7 +143,7 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
         }
         Plan::EditServer(service, id, options) => {
             let dests = session.ipvs().dests(service).map_err(session::failure)?;
-            let Some(old) = dests.iter().find(|dest| dest.config.id == *id) else {
+            let Some(old) = server::find(&dests, id) else {
                 // The kernel knows best whether it is the service or the server that is missing.
                 let result = session.ipvs().change_dest(service, &options.create(*id));
                 return result.map_err(session::failure);
@@ -157,7 +157,9 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
             result.map_err(session::failure)
         }
         Plan::DeleteServer(service, id) => {
-            let result = session.ipvs().delete_dest(service, id);
+            let dests = session.ipvs().dests(service).map_err(session::failure)?;
+            let id = server::find(&dests, id).map_or(*id, |dest| dest.config.id);
+            let result = session.ipvs().delete_dest(service, &id);
             result.map_err(session::failure)
         }
         Plan::AddLocalAddress(service, addr, interface) => {

@@ -8,6 +8,7 @@ use ipvs_netlink::{module, Action, Error, Flow, Ipvs, ServiceId};
 use crate::failure::Failure;
 
 const IPVS_MODULE: &str = "ip_vs";
+const ENGINE_MODULE: &str = "ip_vs_flow";
 const FULLNAT_MODULE: &str = "ip_vs_fullnat";
 
 /// What is open.
@@ -53,7 +54,8 @@ impl Session {
 
     /// The engine's family, if the engine is there.
     pub(super) fn flow_if_loaded(&mut self) -> Result<Option<&mut Flow>, Failure> {
-        if self.flow.is_none() {
+        // Asking for a family that is not there makes the kernel run modprobe, every time.
+        if self.flow.is_none() && module::is_loaded(ENGINE_MODULE) {
             self.flow = match Flow::open() {
                 Err(Error::NoFamily(_)) => None,
                 other => Some(other.map_err(failure)?),
