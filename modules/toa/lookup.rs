@@ -24,12 +24,14 @@ impl GetOption for Lookup {
 
     fn get(sock: &Sock) -> Result<[u8; 20]> {
         let guard = rcu::read_lock();
-        let Some(Found::Client(peers)) = PROBES.read(&guard).map(|p| p.clients().find(sock)) else {
-            return Err(EFAULT);
+        let peers = match PROBES
+            .read(&guard)
+            .map(|probes| probes.clients().find(sock))
+        {
+            // Not if the socket has another connection by now.
+            Some(Found::Client(peers)) if peers.wire == sock.peer() => peers,
+            _ => return Err(EFAULT),
         };
-        if sock.peer() != peers.wire {
-            return Err(ENOTCONN);
-        }
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = peers.client.address.octets();
         let [high, low] = peers.client.port.to_be_bytes();
         Ok([
