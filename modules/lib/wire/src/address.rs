@@ -34,7 +34,9 @@ impl Address {
     /// An IPv4 address.
     #[inline]
     pub const fn from_v4([a, b, c, d]: [u8; 4]) -> Self {
-        Self { octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] }
+        Self {
+            octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        }
     }
 
     /// The 16 bytes of a `union nf_inet_addr`.
@@ -48,7 +50,10 @@ impl Address {
         if let Ok(v4) = bytes.try_into() {
             return Some((Self::from_v4(v4), Family::V4));
         }
-        bytes.try_into().ok().map(|v6| (Self::from_octets(v6), Family::V6))
+        bytes
+            .try_into()
+            .ok()
+            .map(|v6| (Self::from_octets(v6), Family::V6))
     }
 
     /// All 16 bytes.

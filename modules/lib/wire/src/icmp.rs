@@ -27,5 +27,8 @@ pub fn is_error(packet: &[u8]) -> bool {
 #[inline]
 pub fn quoted_at(packet: &[u8]) -> Result<usize, Malformed> {
     let ip = Ipv4::parse(packet)?;
-    ip.header_len().checked_add(LEN).filter(|&at| at < packet.len()).ok_or(Malformed)
+    ip.header_len()
+        .checked_add(LEN)
+        .filter(|&at| at < packet.len())
+        .ok_or(Malformed)
 }

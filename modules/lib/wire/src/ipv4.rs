@@ -60,6 +60,18 @@ impl<'a> Ipv4<'a> {
         be16(self.bytes, Self::LENGTH).unwrap_or(0)
     }
 
+    /// The type of service: DSCP and ECN.
+    #[inline]
+    pub fn tos(&self) -> u8 {
+        self.bytes.get(1).copied().unwrap_or(0)
+    }
+
+    /// The identification, which fragments share.
+    #[inline]
+    pub fn id(&self) -> u16 {
+        be16(self.bytes, 4).unwrap_or(0)
+    }
+
     /// Whether routers may not fragment it.
     #[inline]
     pub fn dont_fragment(&self) -> bool {

@@ -80,7 +80,10 @@ impl<'a> Tcp<'a> {
     /// Source and destination port.
     #[inline]
     pub fn ports(&self) -> (u16, u16) {
-        (be16(self.bytes, 0).unwrap_or(0), be16(self.bytes, 2).unwrap_or(0))
+        (
+            be16(self.bytes, 0).unwrap_or(0),
+            be16(self.bytes, 2).unwrap_or(0),
+        )
     }
 
     /// The sequence number.
@@ -111,8 +114,12 @@ impl<'a> Tcp<'a> {
     /// The first words of the header with another length: bytes 12 and 13.
     #[inline]
     pub fn offset_flags(&self, header_len: usize) -> [u8; 2] {
-        let [offset, flags] =
-            self.bytes.get(Self::OFFSET_FLAGS..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+        let [offset, flags] = self
+            .bytes
+            .get(Self::OFFSET_FLAGS..)
+            .and_then(<[u8]>::first_chunk)
+            .copied()
+            .unwrap_or_default();
         // CAST: A header is at most 60 bytes long.
         [(offset & 0x0f) | ((header_len as u8) << 2), flags]
     }

@@ -3,10 +3,14 @@
 //! TCP options (RFC 9293, section 3.1): reading a list, and changing it in place.
 //!
 //! A list ends at End of Option List, at its last byte, or where a length makes no sense; nothing
-//! behind that point is an option to anybody. Changes keep the length of the list and return the
-//! [`Delta`] of the TCP checksum. A list starts at an even offset of the segment.
+//! behind that point is an option to anybody, and nothing behind it is changed. Changes keep the
+//! length of the list and return the [`Delta`] of the TCP checksum. A list starts at an even offset of
+//! the segment; its options may not, so a delta is always that of the whole list.
+//!
+//! Kernel counterpart: `tcp_parse_options()`, which lets the last of several equal options win;
+//! changes are therefore made to all of them.
 
-use crate::Delta;
+use crate::{Delta, Tcp};
 
 /// End of Option List.
 pub const END: u8 = 0;
@@ -27,6 +31,9 @@ pub const MPTCP: u8 = 30;
 /// TCP Fast Open.
 pub const FAST_OPEN: u8 = 34;
 
+/// Bytes of a pair of edges in SACK blocks.
+const BLOCK: usize = 8;
+
 /// One option: where it is and what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TcpOption<'a> {
@@ -38,10 +45,22 @@ pub struct TcpOption<'a> {
     pub bytes: &'a [u8],
 }
 
+/// The length in bytes of the option a list starts with, if it starts with one that is all there.
+#[inline]
+fn first_len(list: &[u8]) -> Option<usize> {
+    let len = match *list {
+        [] | [END, ..] => return None,
+        [NOP, ..] => 1,
+        [_, len, ..] if len >= 2 => usize::from(len),
+        _ => return None,
+    };
+    (len <= list.len()).then_some(len)
+}
+
 /// The options of a list.
 #[derive(Clone, Debug)]
 pub struct Options<'a> {
-    list: &'a [u8],
+    rest: &'a [u8],
     at: usize,
 }
 
@@ -49,7 +68,7 @@ impl<'a> Options<'a> {
     /// Reads a list.
     #[inline]
     pub fn new(list: &'a [u8]) -> Self {
-        Self { list, at: 0 }
+        Self { rest: list, at: 0 }
     }
 }
 
@@ -59,46 +78,57 @@ impl<'a> Iterator for Options<'a> {
     // BOUND: Every option is at least a byte long, and a list 40 bytes.
     #[inline]
     fn next(&mut self) -> Option<TcpOption<'a>> {
+        let (bytes, rest) = self.rest.split_at_checked(first_len(self.rest)?)?;
         let at = self.at;
-        let (len, kind) = match *self.list.get(at..)? {
-            [] | [END, ..] => return None,
-            [NOP, ..] => (1, NOP),
-            [kind, len, ..] if len >= 2 => (usize::from(len), kind),
-            _ => return None,
-        };
-        let end = at.checked_add(len)?;
-        let bytes = self.list.get(at..end)?;
-        self.at = end;
-        Some(TcpOption { kind, at, bytes })
+        (self.rest, self.at) = (rest, at.wrapping_add(bytes.len()));
+        Some(TcpOption {
+            kind: *bytes.first()?,
+            at,
+            bytes,
+        })
     }
 }
 
-/// Changes a list through `edit` and returns what that does to the checksum.
-fn change(list: &mut [u8], edit: impl FnOnce(&mut [u8])) -> Delta {
-    let mut before = [0; crate::Tcp::MAX_OPTIONS];
-    let Some(copy) = before.get_mut(..list.len()) else { return Delta::NONE };
-    copy.copy_from_slice(list);
-    edit(list);
-    Delta::between(copy, list)
+/// Whether a list ends where it should: at its last byte or at End of Option List, and not at a
+/// length that is too short or points behind the list.
+pub fn well_formed(list: &[u8]) -> bool {
+    let mut options = Options::new(list);
+    options.by_ref().for_each(drop);
+    matches!(options.rest, [] | [END, ..])
 }
 
-/// Overwrites the options that `unwanted` picks with NOPs: how many, and the checksum's change.
+/// Shows every option to `each`, which may change it but not its length, and says what the changes
+/// do to the checksum.
 #[inline]
-pub fn remove(list: &mut [u8], unwanted: impl Fn(&TcpOption<'_>) -> bool) -> (usize, Delta) {
-    if !Options::new(list).any(|option| unwanted(&option)) {
-        return (0, Delta::NONE);
+fn edit(list: &mut [u8], mut each: impl FnMut(u8, &mut [u8])) -> Delta {
+    let mut before = [0; Tcp::MAX_OPTIONS];
+    // No header has room for a longer list.
+    let Some(before) = before.get_mut(..list.len()) else {
+        return Delta::NONE;
+    };
+    before.copy_from_slice(list);
+    let mut rest = &mut *list;
+    // BOUND: Every option is at least a byte long.
+    while let Some(len) = first_len(rest) {
+        let Some((option, next)) = rest.split_at_mut_checked(len) else {
+            break;
+        };
+        if let Some(&kind) = option.first() {
+            each(kind, option);
+        }
+        rest = next;
     }
+    Delta::between(before, list)
+}
+
+/// Overwrites the options that `unwanted` picks by kind and length with NOPs: how many, and the
+/// checksum's change.
+#[inline]
+pub fn remove(list: &mut [u8], unwanted: impl Fn(u8, usize) -> bool) -> (usize, Delta) {
     let mut removed = 0usize;
-    let delta = change(list, |list| {
-        // BOUND: Each round leaves one option less to be picked: a NOP is not picked again.
-        while let Some((at, len)) = Options::new(list)
-            .find(|option| option.kind != NOP && unwanted(option))
-            .map(|option| (option.at, option.bytes.len()))
-        {
-            let end = at.saturating_add(len);
-            if let Some(bytes) = list.get_mut(at..end) {
-                bytes.fill(NOP);
-            }
+    let delta = edit(list, |kind, option| {
+        if kind != NOP && unwanted(kind, option.len()) {
+            option.fill(NOP);
             removed = removed.wrapping_add(1);
         }
     });
@@ -107,44 +137,55 @@ pub fn remove(list: &mut [u8], unwanted: impl Fn(&TcpOption<'_>) -> bool) -> (us
 
 /// Overwrites the time stamps with NOPs.
 pub fn remove_timestamps(list: &mut [u8]) -> Delta {
-    remove(list, |option| option.kind == TIMESTAMPS).1
+    remove(list, |kind, _| kind == TIMESTAMPS).1
 }
 
-/// The maximum segment size a SYN announces.
+/// The time stamps of a segment, TSval and TSecr (RFC 7323).
+pub fn timestamps(list: &[u8]) -> Option<(u32, u32)> {
+    Options::new(list)
+        .filter(|option| option.kind == TIMESTAMPS)
+        .find_map(|option| match *option.bytes {
+            [_, _, a, b, c, d, e, f, g, h] => Some((
+                u32::from_be_bytes([a, b, c, d]),
+                u32::from_be_bytes([e, f, g, h]),
+            )),
+            _ => None,
+        })
+}
+
+/// The maximum segment size in bytes a SYN announces.
 pub fn mss(list: &[u8]) -> Option<u16> {
-    Options::new(list).find(|option| option.kind == MSS).and_then(|option| match *option.bytes {
-        [_, _, high, low] => Some(u16::from_be_bytes([high, low])),
+    let sizes = Options::new(list).filter_map(|option| match *option.bytes {
+        [MSS, 4, high, low] => Some(u16::from_be_bytes([high, low])),
         _ => None,
-    })
+    });
+    sizes.last()
 }
 
 /// Lowers the announced maximum segment size by so many bytes, though never below `floor`.
 pub fn lower_mss(list: &mut [u8], by: u16, floor: u16) -> Delta {
-    let place = Options::new(list)
-        .find(|option| option.kind == MSS && option.bytes.len() == 4)
-        .and_then(|option| option.at.checked_add(2));
-    let (Some(at), Some(old)) = (place, mss(list)) else { return Delta::NONE };
-    let new = old.saturating_sub(by).max(floor.min(old));
-    if new == old {
-        return Delta::NONE;
-    }
-    change(list, |list| {
-        crate::put(list, at, new.to_be_bytes());
+    edit(list, |_, option| {
+        if let [MSS, 4, high, low] = option {
+            let old = u16::from_be_bytes([*high, *low]);
+            let new = old.saturating_sub(by).max(floor.min(old));
+            [*high, *low] = new.to_be_bytes();
+        }
     })
 }
 
 /// Adds `by` to both edges of every SACK block (RFC 2018), modulo 2^32.
 pub fn shift_sack(list: &mut [u8], by: u32) -> Delta {
-    let place = Options::new(list)
-        .find(|option| option.kind == SACK)
-        .and_then(|option| Some(option.at.checked_add(2)?..option.at.checked_add(option.bytes.len())?));
-    let Some(place) = place else { return Delta::NONE };
-    change(list, |list| {
-        let edges = list.get_mut(place).unwrap_or(&mut []);
+    edit(list, |kind, option| {
+        let Some((_, blocks)) = option.split_at_mut_checked(2) else {
+            return;
+        };
+        if kind != SACK || blocks.len() & (BLOCK - 1) != 0 {
+            return;
+        }
         // BOUND: The length of the option.
-        for edge in edges.chunks_exact_mut(4) {
-            if let Ok(old) = <[u8; 4]>::try_from(&*edge) {
-                edge.copy_from_slice(&u32::from_be_bytes(old).wrapping_add(by).to_be_bytes());
+        for edge in blocks.chunks_exact_mut(4) {
+            if let Some(edge) = edge.first_chunk_mut() {
+                *edge = u32::from_be_bytes(*edge).wrapping_add(by).to_be_bytes();
             }
         }
     })

@@ -9,7 +9,7 @@
 //! Counterparts: DPVS and Alibaba LVS (kind 254, and 253 for IPv6), LVS's first FullNAT and dsnat
 //! (kind 200).
 
-use crate::tcp_options::{self, Options, TcpOption, FAST_OPEN, MPTCP, NOP, TIMESTAMPS};
+use crate::tcp_options::{self, Options, TcpOption, NOP, TIMESTAMPS};
 use crate::{Address, Delta, Family, Tcp};
 
 /// The kind DPVS and Alibaba LVS use.
@@ -28,6 +28,9 @@ pub const KINDS: [u8; 4] = [KIND, KIND_ALIBABA_V6, KIND_DSNAT, KIND_UCLOUD];
 pub const LEN_V4: usize = 8;
 /// Length in bytes with an IPv6 address.
 pub const LEN_V6: usize = 20;
+
+/// Length in bytes of time stamps.
+const TIMESTAMPS_LEN: usize = 10;
 
 /// A client's address and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +69,17 @@ impl Toa {
         bytes
     }
 
-    /// Reads an option of any kind; `None` if its length is not that of an address.
+    /// Reads an option of any kind; `None` if its length is not that of an address and a port.
     pub fn decode(option: &[u8]) -> Option<Self> {
-        let (&[kind, _, high, low], address) = option.split_first_chunk()?;
+        let (&[kind, len, high, low], address) = option.split_first_chunk()?;
         let (address, family) = Address::of_bytes(address)?;
-        Some(Self { kind, family, address, port: u16::from_be_bytes([high, low]) })
+        let is_whole = usize::from(len) == option.len();
+        is_whole.then_some(Self {
+            kind,
+            family,
+            address,
+            port: u16::from_be_bytes([high, low]),
+        })
     }
 
     /// The first option of one of these kinds.
@@ -81,22 +90,23 @@ impl Toa {
     }
 }
 
-/// Whether a real server could take the option for a client's address.
+/// Whether a real server could take the option for a client's address. The length does not matter:
+/// there are readers that do not look at it.
 #[inline]
-fn is_toa(option: &TcpOption<'_>) -> bool {
-    KINDS.contains(&option.kind) && matches!(option.bytes.len(), LEN_V4 | LEN_V6)
+fn is_toa(kind: u8) -> bool {
+    KINDS.contains(&kind)
 }
 
 /// Whether a list holds what a real server could take for a client's address.
 #[inline]
 pub fn has_forged(list: &[u8]) -> bool {
-    Options::new(list).any(|option| is_toa(&option))
+    Options::new(list).any(|option| is_toa(option.kind))
 }
 
 /// Overwrites what claims to be a client's address with NOPs: how many, and the checksum's change.
 #[inline]
 pub fn remove_forged(list: &mut [u8]) -> (usize, Delta) {
-    tcp_options::remove(list, is_toa)
+    tcp_options::remove(list, |kind, _| is_toa(kind))
 }
 
 /// A new option list with the client's address in front.
@@ -106,6 +116,8 @@ pub struct Placement {
     len: usize,
     /// How many options a client had made up.
     pub forged: usize,
+    /// How many other options were left out to make room, NOPs not counted.
+    pub pruned: usize,
 }
 
 impl Placement {
@@ -124,65 +136,90 @@ pub enum Refusal {
     TooLong,
 }
 
-/// Puts the client's address in front of the options `old`, where the packet may grow by `room`
-/// bytes.
+/// Puts the client's address in front of the options `old` of a segment other than a SYN, where the
+/// packet may grow by `room` bytes.
 ///
-/// What a client has made up is left out. If the rest does not fit, NOPs are left out, then options
-/// from the front, as DPVS does: time stamps are kept, and what sets up Multipath TCP or Fast Open.
+/// What a client has made up is left out. If the rest does not fit, NOPs are left out, then one
+/// option after the other from the front, until it does. Time stamps stay: without them a connection
+/// that has negotiated them breaks (RFC 7323, section 3.2).
+///
+/// If nothing is left out, what follows the end of the list stays as it is, even if the list ends in
+/// a length that makes no sense: no reader gets that far, and the address is found before.
 pub fn place(toa: &Toa, old: &[u8], room: usize) -> Result<Placement, Refusal> {
+    let forged = count(old, is_forged);
     let limit = old.len().saturating_add(room);
-    let forged = Options::new(old).filter(is_toa).count();
-    let mut refusal = Refusal::HeaderFull;
-    // BOUND: One attempt as it is, one without NOPs, one for each option left out.
-    for leave_out in 0..=Tcp::MAX_OPTIONS {
-        let (list, all_left_out) = match leave_out {
-            0 if forged == 0 => (Builder::with(toa).raw(old), false),
-            0 => (Builder::with(toa).options(Options::new(old).filter(|o| !is_toa(o))), false),
-            _ => {
-                let mut left_out = 1usize;
-                let kept = Options::new(old).filter(|option| {
-                    let droppable = !matches!(option.kind, TIMESTAMPS | MPTCP | FAST_OPEN);
-                    let drop = droppable && left_out < leave_out;
-                    if is_toa(option) || option.kind == NOP {
-                        return false;
-                    }
-                    left_out = left_out.wrapping_add(usize::from(drop));
-                    !drop
-                });
-                let list = Builder::with(toa).options(kept);
-                (list, left_out < leave_out)
-            }
-        };
-        match list.and_then(Builder::finish) {
-            Some((options, len)) if len <= limit => return Ok(Placement { options, len, forged }),
-            Some(_) => refusal = Refusal::TooLong,
-            None => refusal = Refusal::HeaderFull,
-        }
-        if all_left_out {
+    let finish = |list: Option<List>, pruned| match list.and_then(List::padded) {
+        Some(List { options, len }) if len <= limit => Ok(Placement {
+            options,
+            len,
+            forged,
+            pruned,
+        }),
+        Some(_) => Err(Refusal::TooLong),
+        None => Err(Refusal::HeaderFull),
+    };
+
+    let list = List::of(toa);
+    let whole = match forged {
+        0 => list.and_then(|list| list.push(old)),
+        _ => list.and_then(|list| list.extend(Options::new(old).filter(|o| !is_forged(o)))),
+    };
+    let mut outcome = finish(whole, 0);
+    let prunable = count(old, is_prunable);
+    // BOUND: Every option of the list is left out once at most.
+    for prune in 0..=prunable {
+        if outcome.is_ok() {
             break;
         }
+        let mut left = prune;
+        let kept = Options::new(old).filter(|option| {
+            let leave_out = left > 0 && is_prunable(option);
+            left = left.saturating_sub(usize::from(leave_out));
+            !leave_out && option.kind != NOP && !is_forged(option)
+        });
+        outcome = finish(list.and_then(|list| list.extend(kept)), prune);
     }
-    Err(refusal)
+    outcome
 }
 
-/// An option list in the making.
-struct Builder {
+/// How many options of a list `which` picks.
+fn count(list: &[u8], which: impl Fn(&TcpOption<'_>) -> bool) -> usize {
+    // `Iterator::count()` could panic, had a list as many options.
+    Options::new(list)
+        .filter(which)
+        .fold(0, |sum: usize, _| sum.wrapping_add(1))
+}
+
+fn is_forged(option: &TcpOption<'_>) -> bool {
+    is_toa(option.kind)
+}
+
+/// What may be left out to make room, as DPVS does in segments other than a SYN. A time stamp of
+/// another length than its own is none.
+fn is_prunable(option: &TcpOption<'_>) -> bool {
+    let is_timestamp = option.kind == TIMESTAMPS && option.bytes.len() == TIMESTAMPS_LEN;
+    option.kind != NOP && !is_timestamp && !is_forged(option)
+}
+
+/// An option list in the making; what is not written yet is End of Option List.
+#[derive(Clone, Copy)]
+struct List {
     options: [u8; Tcp::MAX_OPTIONS],
     len: usize,
 }
 
-impl Builder {
-    fn with(toa: &Toa) -> Self {
-        let mut options = [tcp_options::END; Tcp::MAX_OPTIONS];
-        crate::put(&mut options, 0, toa.encode());
-        if let Some(rest) = options.get_mut(toa.len()..) {
-            rest.fill(tcp_options::END);
-        }
-        Self { options, len: toa.len() }
+impl List {
+    /// A list of the one option.
+    fn of(toa: &Toa) -> Option<Self> {
+        let empty = Self {
+            options: [tcp_options::END; Tcp::MAX_OPTIONS],
+            len: 0,
+        };
+        empty.push(toa.encode().get(..toa.len())?)
     }
 
-    /// Appends bytes as they are.
-    fn raw(mut self, bytes: &[u8]) -> Option<Self> {
+    /// Appends bytes as they are; `None` if they do not fit.
+    fn push(mut self, bytes: &[u8]) -> Option<Self> {
         let end = self.len.checked_add(bytes.len())?;
         self.options.get_mut(self.len..end)?.copy_from_slice(bytes);
         self.len = end;
@@ -190,14 +227,16 @@ impl Builder {
     }
 
     /// Appends options.
-    fn options<'a>(self, options: impl Iterator<Item = TcpOption<'a>>) -> Option<Self> {
+    fn extend<'a>(self, options: impl Iterator<Item = TcpOption<'a>>) -> Option<Self> {
         // BOUND: The options of a list.
-        options.into_iter().try_fold(self, |list, option| list.raw(option.bytes))
+        options
+            .into_iter()
+            .try_fold(self, |list, option| list.push(option.bytes))
     }
 
-    /// Pads the list, with zeroes: End of Option List.
-    fn finish(self) -> Option<([u8; Tcp::MAX_OPTIONS], usize)> {
-        let len = self.len.checked_next_multiple_of(4)?;
-        (len <= Tcp::MAX_OPTIONS).then_some((self.options, len))
+    /// Goes on to a multiple of four.
+    fn padded(mut self) -> Option<Self> {
+        self.len = self.len.checked_next_multiple_of(4)?;
+        (self.len <= Tcp::MAX_OPTIONS).then_some(self)
     }
 }

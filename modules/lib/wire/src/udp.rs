@@ -19,7 +19,9 @@ impl<'a> Udp<'a> {
     /// Reads a header.
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let header = Self { bytes: bytes.first_chunk().ok_or(Malformed)? };
+        let header = Self {
+            bytes: bytes.first_chunk().ok_or(Malformed)?,
+        };
         match header.len() < Self::LEN {
             true => Err(Malformed),
             false => Ok(header),
@@ -36,6 +38,9 @@ impl<'a> Udp<'a> {
     /// Source and destination port.
     #[inline]
     pub fn ports(&self) -> (u16, u16) {
-        (be16(self.bytes, 0).unwrap_or(0), be16(self.bytes, 2).unwrap_or(0))
+        (
+            be16(self.bytes, 0).unwrap_or(0),
+            be16(self.bytes, 2).unwrap_or(0),
+        )
     }
 }

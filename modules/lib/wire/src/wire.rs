@@ -13,14 +13,17 @@ mod address;
 pub mod checksum;
 pub mod icmp;
 mod ipv4;
+mod ipv6;
 mod tcp;
 pub mod tcp_options;
 pub mod toa;
 mod udp;
+pub mod uoa;
 
 pub use address::{Address, Family};
 pub use checksum::Delta;
 pub use ipv4::Ipv4;
+pub use ipv6::Ipv6;
 pub use tcp::{Flags, Tcp};
 pub use udp::Udp;
 
@@ -31,13 +34,21 @@ pub struct Malformed;
 /// Two bytes of network order at `at`.
 #[inline]
 pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().copied().map(u16::from_be_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_be_bytes)
 }
 
 /// Four bytes of network order at `at`.
 #[inline]
 pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+    bytes
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_be_bytes)
 }
 
 /// Replaces `N` bytes at `at`; whether they were there.
