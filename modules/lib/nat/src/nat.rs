@@ -9,14 +9,16 @@
 #![forbid(unsafe_code)]
 
 mod icmp;
+mod network;
 mod ports;
 mod rewrite;
 mod sequence;
 mod tuple;
 
-pub use icmp::{quoted_tuple, translate_error};
+pub use icmp::{quoted_tuple, restore_quoted_sequence, translate_error};
+pub use network::{headers_end, Extent};
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
 pub use rewrite::{decrement_ttl, ChecksumState, Expired, Rewrite};
 pub use sequence::{after, LastUse, SequenceShift};
-pub use tuple::{headers_end, Extent, HashKey, Port, Protocol, Tuple};
+pub use tuple::{HashKey, Port, Protocol, Tuple};
 pub use wire::{Address, Family, Malformed};

@@ -7,10 +7,15 @@
 //! that share a local address know nothing of each other's numbers, so the director shifts them where
 //! it must. Where it need not, nothing is touched.
 
-use wire::tcp_options::{shift_sack, SACK};
+use wire::tcp_options::shift_sack;
 use wire::{put, Delta, Malformed, Tcp};
 
-/// How far beyond the last number a shifted connection starts: more than a window without scaling.
+/// How far beyond the last number a shifted connection starts.
+///
+/// The last number is that of the client's FIN, beyond which the old connection has sent nothing; one
+/// more would do for TIME_WAIT. The gap keeps the new connection out of what an unscaled receive
+/// window may have covered, as Linux does when it reuses a port of its own (`tcp_twsk_unique()`), with
+/// as much again to spare.
 const GAP: u32 = 1 << 17;
 
 /// What a server remembers of a port.
@@ -35,7 +40,8 @@ impl SequenceShift {
     /// Nothing.
     pub const NONE: SequenceShift = SequenceShift(0);
 
-    /// The shift of a connection that starts with the client's number `isn`.
+    /// The shift of a connection that starts with the client's number `isn`: none if the server
+    /// remembers nothing, or less than that.
     #[inline]
     pub const fn choose(isn: u32, last: Option<LastUse>) -> Self {
         match last {
@@ -66,23 +72,18 @@ impl SequenceShift {
         Ok(Delta::between(&seq.to_be_bytes(), &new))
     }
 
-    /// Shifts the acknowledgement and the SACK blocks of a server's segment back.
+    /// Shifts the acknowledgement and the SACK blocks of a server's segment back: `tcp` is its header
+    /// with all options.
     pub fn shift_reply(self, tcp: &mut [u8]) -> Result<Delta, Malformed> {
-        let (ack, acks, end) = {
-            let header = Tcp::parse(tcp)?;
-            (header.ack(), header.flags().ack(), header.header_len())
-        };
-        if !acks {
+        let header = Tcp::parse(tcp)?;
+        let (ack, end) = (header.ack(), header.header_len());
+        if !header.flags().ack() {
             return Ok(Delta::NONE);
         }
         let new = self.to_client(ack).to_be_bytes();
         put(tcp, Tcp::ACK, new);
         let options = tcp.get_mut(Tcp::MIN..end).ok_or(Malformed)?;
-        let sack = if options.contains(&SACK) {
-            shift_sack(options, 0u32.wrapping_sub(self.0))
-        } else {
-            Delta::NONE
-        };
+        let sack = shift_sack(options, 0u32.wrapping_sub(self.0));
         Ok(Delta::between(&ack.to_be_bytes(), &new).then(sack))
     }
 }

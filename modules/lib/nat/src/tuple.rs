@@ -2,7 +2,9 @@
 
 //! What a packet's addresses and ports are: the key of a flow.
 
-use wire::{Address, Family, Ipv4, Malformed, Tcp, Udp};
+use wire::{Address, Family, Malformed};
+
+use crate::network::Network;
 
 /// An IP protocol number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +37,9 @@ impl Port {
     }
 }
 
-/// Where a packet comes from and where it goes.
+/// Where a packet comes from and where it goes: 40 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(C)]
 pub struct Tuple {
     /// The family of both addresses.
     pub family: Family,
@@ -93,7 +96,10 @@ impl Tuple {
         let [p, q] = [self.source_port.0, self.destination_port.0].map(u32::from);
         let ports = pair(p << 16 | q, u32::from(self.protocol.0));
         let (source, destination) = (self.source.octets(), self.destination.octets());
-        let mut hash = mix(pair(word(source), word(destination)) ^ first, ports ^ second);
+        let mut hash = mix(
+            pair(word(source), word(destination)) ^ first,
+            ports ^ second,
+        );
         if self.family == Family::V6 {
             // BOUND: Three more words of each address.
             for at in [4, 8, 12] {
@@ -105,70 +111,14 @@ impl Tuple {
         (hash ^ (hash >> 32)) as u32
     }
 
-    /// The tuple of an IPv4 packet; fragments have none, nor have other protocols.
+    /// The tuple of a whole TCP or UDP packet; fragments have none, nor have other protocols, nor
+    /// IPv6 packets with extension headers.
     #[inline]
     pub fn of_packet(packet: &[u8]) -> Result<Self, Malformed> {
-        let ip = Ipv4::parse(packet)?;
-        if ip.is_fragment() {
-            return Err(Malformed);
+        let ip = Network::parse_fixed(packet)?;
+        match ip.is_fragment {
+            true => Err(Malformed),
+            false => ip.tuple(packet),
         }
-        Self::of_parts(&ip)
     }
-
-    /// The tuple of an IPv4 header and the eight bytes that follow it at least.
-    pub(crate) fn of_parts(ip: &Ipv4<'_>) -> Result<Self, Malformed> {
-        let protocol = Protocol(ip.protocol());
-        if protocol != Protocol::TCP && protocol != Protocol::UDP {
-            return Err(Malformed);
-        }
-        let &[a, b, c, d, ..] = ip.rest().first_chunk::<8>().ok_or(Malformed)?;
-        let (source, destination) = ip.addresses();
-        Ok(Self {
-            family: Family::V4,
-            protocol,
-            source_port: Port::from_be_bytes([a, b]),
-            destination_port: Port::from_be_bytes([c, d]),
-            source: Address::from_v4(source),
-            destination: Address::from_v4(destination),
-        })
-    }
-}
-
-/// How much of a packet its headers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extent {
-    /// So many bytes.
-    Ends(usize),
-    /// It takes so many bytes to tell.
-    Needs(usize),
-}
-
-/// Where the headers of a whole IPv4 TCP or UDP packet end, told from its first bytes; asks for more
-/// at most twice. The length fields of both headers must agree.
-#[inline]
-pub fn headers_end(start: &[u8]) -> Result<Extent, Malformed> {
-    let ip = Ipv4::parse_fixed(start)?;
-    if ip.is_fragment() {
-        return Err(Malformed);
-    }
-    let protocol = Protocol(ip.protocol());
-    let fixed = match protocol {
-        Protocol::TCP => Tcp::MIN,
-        Protocol::UDP => Udp::LEN,
-        _ => return Err(Malformed),
-    };
-    let total = usize::from(ip.total_len());
-    let within = |end: usize| if end > total { Err(Malformed) } else { Ok(end) };
-    let end = within(ip.header_len().checked_add(fixed).ok_or(Malformed)?)?;
-    if start.len() < end {
-        return Ok(Extent::Needs(end));
-    }
-    if protocol == Protocol::UDP {
-        let datagram = ip.header_len().checked_add(Udp::parse(ip.rest())?.len());
-        within(datagram.ok_or(Malformed)?)?;
-        return Ok(Extent::Ends(end));
-    }
-    let tcp = Tcp::parse_fixed(ip.rest())?;
-    let end = within(ip.header_len().checked_add(tcp.header_len()).ok_or(Malformed)?)?;
-    Ok(if start.len() < end { Extent::Needs(end) } else { Extent::Ends(end) })
 }
