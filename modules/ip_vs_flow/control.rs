@@ -9,8 +9,9 @@ use flow_abi::{command, conn, counter, laddr, service, top};
 use flow_method::Counter;
 use kernel::prelude::*;
 use kernel_net::genl::{Action, Command, Dump, Family, Message, Request};
-use kernel_ipvs::{Conn, ServiceKey};
+use kernel_ipvs::{Conn, Ipvs, ServiceKey};
 use kernel_net::net::PerNet;
+use kernel_net::rcu;
 use nat::{Address, Family as AddressFamily, Port, Protocol, Tuple};
 use netlink::Attributes;
 
@@ -39,6 +40,10 @@ fn add_local_address(request: &Request<'_>) -> Result {
     let key = needed_service(request)?;
     let address = address_of(request, key.family)?
         .ok_or_else(|| request.refuse(EINVAL, c"the local address is missing"))?;
+    let ipvs = Ipvs::of(request.net);
+    if !ipvs.is_some_and(|ipvs| ipvs.has_service(&key)) {
+        return Err(request.refuse(ESRCH, c"there is no such virtual service"));
+    }
     let _writer = namespace.writers.lock();
     namespace.ports.reap();
     namespace.local_addresses.add(key, address).map_err(|why| explain(request, why))
@@ -57,6 +62,11 @@ fn remove_local_address(request: &Request<'_>) -> Result {
         return Ok(());
     };
     let address = address_of(request, key.family)?;
+    if namespace.local_addresses.find(&key, &rcu::read_lock()).is_none()
+        && !Ipvs::of(request.net).is_some_and(|ipvs| ipvs.has_service(&key))
+    {
+        return Err(request.refuse(ESRCH, c"there is no such virtual service"));
+    }
     namespace.local_addresses.remove(key, address).map_err(|why| explain(request, why))
 }
 
@@ -73,6 +83,9 @@ fn list_local_addresses(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     let wanted = service_of(request)?;
     let values = namespace.scene.tunables.now();
     let (mut index, mut skip) = dump.position();
+    if (index, skip) == (0, 0) {
+        forget_deleted(request, namespace)?;
+    }
     // BOUND: The number of services with local addresses.
     while let Some(entry) = namespace.local_addresses.nth(index) {
         if wanted.is_none_or(|key| key == entry.key) {
@@ -91,6 +104,19 @@ fn list_local_addresses(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     }
     dump.stop_at(index, 0);
     Ok(())
+}
+
+/// Other tools than ours delete services without a word about their local addresses.
+fn forget_deleted(request: &Request<'_>, namespace: &Namespace) -> Result {
+    let services = match Ipvs::of(request.net) {
+        Some(ipvs) => ipvs.services()?,
+        None => kernel::alloc::KVVec::new(),
+    };
+    let _writer = namespace.writers.lock();
+    namespace
+        .local_addresses
+        .purge(|key| services.binary_search(key).is_ok())
+        .map_err(|why| explain(request, why))
 }
 
 fn put_local_address(
@@ -194,13 +220,7 @@ fn service_of(request: &Request<'_>) -> Result<Option<ServiceKey>> {
         if fwmark == 0 || others.iter().any(|&id| nest.get(id).is_some()) {
             return Err(request.refuse(EINVAL, c"a service has a firewall mark or an address"));
         }
-        return Ok(Some(ServiceKey {
-            fwmark,
-            protocol: Protocol(0),
-            family,
-            vip: Address::UNSPECIFIED,
-            vport: Port(0),
-        }));
+        return Ok(Some(ServiceKey::of_fwmark(family, fwmark)));
     }
     let needed = |id| nest.need(id).map_err(|refusal| request.fault(refusal));
     let protocol = Protocol(match nest.u16(service::PROTOCOL).map(u8::try_from) {

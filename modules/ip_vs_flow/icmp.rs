@@ -14,7 +14,7 @@ use kernel_net::netfilter::Verdict;
 use kernel_net::rcu;
 use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{Rewrite, Tuple};
+use nat::{Rewrite, SequenceShift, Tuple};
 
 use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
@@ -38,7 +38,7 @@ pub(crate) fn pass_to_server(
     // The service's packet has to look like the server's again.
     let flow = &bound.flow;
     let quoted = Rewrite::new(&flow.client.reversed(), &flow.server.reversed());
-    pass(net, namespace, packet, &quoted, &flow.server)
+    pass(net, namespace, packet, &quoted, SequenceShift::NONE, &flow.server)
 }
 
 /// An error about a packet to a real server: goes to the client it came from.
@@ -54,7 +54,7 @@ pub(crate) fn pass_to_client(
     };
     let flow = &bound.flow;
     let rewrite = Rewrite::new(&flow.server, &flow.client);
-    pass(net, namespace, packet, &rewrite, &flow.client.reversed())
+    pass(net, namespace, packet, &rewrite, flow.tcp.shift(), &flow.client.reversed())
 }
 
 fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {
@@ -62,12 +62,13 @@ fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {
     nat::quoted_tuple(packet.read(wanted)?).ok()
 }
 
-/// Translates the error and sends it from `to`'s source to its destination.
+/// Translates the error, undoing `shift` in what it quotes, and sends it from `to`'s source to its destination.
 fn pass(
     net: &Net,
     namespace: &Namespace,
     mut packet: Packet<'_>,
     quoted: &Rewrite,
+    shift: SequenceShift,
     to: &Tuple,
 ) -> Verdict {
     let scene = &namespace.scene;
@@ -78,6 +79,7 @@ fn pass(
         let wanted = packet.len().min(LOOK_AT);
         let bytes = packet.write(wanted).ok_or(Counter::NoMemory)?;
         nat::decrement_ttl(bytes).map_err(|_| Counter::TtlExpired)?;
+        nat::restore_quoted_sequence(bytes, shift).map_err(|_| Counter::IcmpMalformed)?;
         nat::translate_error(bytes, quoted, to.source, to.destination)
             .map_err(|_| Counter::IcmpMalformed)?;
         Ok(route)

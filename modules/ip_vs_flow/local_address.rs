@@ -168,6 +168,20 @@ impl LocalAddresses {
         self.put(key, (!left.is_empty()).then_some(left))
     }
 
+    /// Forgets the addresses of services that are gone. Under the writers' lock.
+    pub(crate) fn purge(&self, exists: impl Fn(&ServiceKey) -> bool) -> Result<(), Refusal> {
+        let mut index = 0usize;
+        // BOUND: Each round passes a service or removes one.
+        while let Some(service) = self.nth(index) {
+            if exists(&service.key) {
+                index = index.wrapping_add(1);
+            } else {
+                self.put(service.key, None)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes all addresses of all services away. Under the writers' lock.
     pub(crate) fn clear(&self) {
         self.services.replace(None);

@@ -49,6 +49,13 @@ pub struct ServiceKey {
     pub vport: Port,
 }
 
+impl ServiceKey {
+    /// The service of a firewall mark.
+    pub const fn of_fwmark(family: Family, fwmark: u32) -> Self {
+        Self { fwmark, protocol: Protocol(0), family, vip: Address::UNSPECIFIED, vport: Port(0) }
+    }
+}
+
 impl Conn {
     /// # Safety
     ///
@@ -133,13 +140,7 @@ impl Conn {
         // SAFETY: The object is valid. The server is set once, and freed after the connection.
         let dest = unsafe { (&raw const (*self.as_ptr()).dest).read_volatile().as_ref() }?;
         if dest.vfwmark != 0 {
-            return Some(ServiceKey {
-                fwmark: dest.vfwmark,
-                protocol: Protocol(0),
-                family: self.family(),
-                vip: Address::UNSPECIFIED,
-                vport: Port::from_be_bytes([0, 0]),
-            });
+            return Some(ServiceKey::of_fwmark(self.family(), dest.vfwmark));
         }
         Some(ServiceKey {
             fwmark: 0,
@@ -193,7 +194,7 @@ impl Conn {
 }
 
 /// The address in a `union nf_inet_addr`.
-fn address(from: &c::nf_inet_addr) -> Address {
+pub(crate) fn address(from: &c::nf_inet_addr) -> Address {
     // SAFETY: All views of the union are 16 bytes, all of them initialised: IPVS clears what an
     // IPv4 address leaves.
     Address::from_octets(unsafe { core::mem::transmute_copy::<c::nf_inet_addr, [u8; 16]>(from) })

@@ -10,6 +10,7 @@
 
 mod app;
 mod conn;
+mod services;
 mod stats;
 
 pub use app::{App, Embedded, Forwarding};

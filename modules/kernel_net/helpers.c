@@ -65,6 +65,8 @@ void kn_ip_vs_notrack(struct sk_buff *skb) { ip_vs_notrack(skb); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
 bool kn_check_net(const struct net *net) { return check_net(net); }
+void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
+void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
 bool kn_net_eq(const struct net *a, const struct net *b) { return net_eq(a, b); }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }

@@ -74,6 +74,8 @@ bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr
 void kn_ip_vs_notrack(struct sk_buff *skb);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
+void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
+void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
 /* net/net_namespace.h */
 bool kn_check_net(const struct net *net);
 bool kn_net_eq(const struct net *a, const struct net *b);

@@ -90,23 +90,24 @@ impl Toa {
     }
 }
 
-/// Whether a real server could take the option for a client's address. The length does not matter:
-/// there are readers that do not look at it.
+/// Whether a real server could take the option for a client's address. Of the kind that everybody
+/// uses, no length is let through: there are readers that do not look at it. The other kinds have
+/// other uses, too (RFC 6994).
 #[inline]
-fn is_toa(kind: u8) -> bool {
-    KINDS.contains(&kind)
+fn is_toa(kind: u8, len: usize) -> bool {
+    kind == KIND || (KINDS.contains(&kind) && matches!(len, LEN_V4 | LEN_V6))
 }
 
 /// Whether a list holds what a real server could take for a client's address.
 #[inline]
 pub fn has_forged(list: &[u8]) -> bool {
-    Options::new(list).any(|option| is_toa(option.kind))
+    Options::new(list).any(|option| is_forged(&option))
 }
 
 /// Overwrites what claims to be a client's address with NOPs: how many, and the checksum's change.
 #[inline]
 pub fn remove_forged(list: &mut [u8]) -> (usize, Delta) {
-    tcp_options::remove(list, |kind, _| is_toa(kind))
+    tcp_options::remove(list, is_toa)
 }
 
 /// A new option list with the client's address in front.
@@ -191,7 +192,7 @@ fn count(list: &[u8], which: impl Fn(&TcpOption<'_>) -> bool) -> usize {
 }
 
 fn is_forged(option: &TcpOption<'_>) -> bool {
-    is_toa(option.kind)
+    is_toa(option.kind, option.bytes.len())
 }
 
 /// What may be left out to make room, as DPVS does in segments other than a SYN. A time stamp of

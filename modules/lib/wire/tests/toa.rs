@@ -244,6 +244,7 @@ fn option() -> impl Strategy<Value = Vec<u8>> {
         2 => of(254, 8),
         1 => of(253, 20),
         1 => of(254, 4),
+        1 => of(253, 6),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, len)| vec![kind, len]),
     ]
 }
@@ -266,7 +267,7 @@ fn meaning(list: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn is_made_up(option: &[u8]) -> bool {
-    toa::KINDS.contains(&option[0])
+    option[0] == 254 || (toa::KINDS.contains(&option[0]) && [8, 20].contains(&option.len()))
 }
 
 /// What should come out, in the plainest words: the shortest prefix of what may go is left out.
