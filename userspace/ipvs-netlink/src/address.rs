@@ -81,15 +81,14 @@ fn change(
     addr: &IpAddr,
     interface: &str,
 ) -> Result<(), Error> {
+    let object = Object::InterfaceAddress(*addr, interface.to_owned());
+    let subject = Subject::new(action, object);
     let mut socket = Socket::open(NETLINK_ROUTE)?;
+    let index = index(&mut socket, interface, &subject)?;
     let request = Message {
         kind,
-        bytes: address_message(addr, index(&mut socket, interface)?),
+        bytes: address_message(addr, index),
     };
-    let subject = Subject::new(
-        action,
-        Object::InterfaceAddress(*addr, interface.to_owned()),
-    );
     socket
         .ask(Question::Do, flags, &request, &subject)
         .map(drop)
@@ -113,7 +112,7 @@ fn address_message(addr: &IpAddr, index: u32) -> Vec<u8> {
 /// The number of an interface.
 ///
 /// Asked over netlink: /sys shows the namespace it was mounted in, not the caller's.
-fn index(socket: &mut Socket, interface: &str) -> Result<u32, Error> {
+fn index(socket: &mut Socket, interface: &str, subject: &Subject) -> Result<u32, Error> {
     let mut attributes = Attributes::new();
     attributes.text(libc::IFLA_IFNAME, interface);
     // struct ifinfomsg, all zero: any interface of that name.
@@ -123,8 +122,7 @@ fn index(socket: &mut Socket, interface: &str) -> Result<u32, Error> {
         kind: libc::RTM_GETLINK,
         bytes,
     };
-    let subject = Subject::new(Action::Read, Object::Interface(interface.to_owned()));
-    let answers = socket.ask(Question::Do, 0, &request, &subject)?;
+    let answers = socket.ask(Question::Do, 0, &request, subject)?;
     answers
         .iter()
         .find(|answer| answer.kind == libc::RTM_NEWLINK)

@@ -56,8 +56,6 @@ pub enum Object {
     LocalAddresses(Option<ServiceId>),
     /// An address of an interface.
     InterfaceAddress(IpAddr, String),
-    /// A network interface.
-    Interface(String),
     /// A sync daemon.
     Daemon(DaemonState),
     /// A thing there is only one of, or the whole of something: "time-outs", "connections".
@@ -78,7 +76,6 @@ impl fmt::Display for Object {
             }
             Object::LocalAddresses(None) => f.write_str("local addresses"),
             Object::InterfaceAddress(addr, name) => write!(f, "address {addr} on {name}"),
-            Object::Interface(name) => write!(f, "interface {name}"),
             Object::Daemon(DaemonState::Master) => f.write_str("the master sync daemon"),
             Object::Daemon(DaemonState::Backup) => f.write_str("the backup sync daemon"),
             Object::Whole(name) => f.write_str(name),

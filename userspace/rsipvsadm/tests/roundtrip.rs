@@ -27,7 +27,7 @@ fn address(ipv6: bool) -> impl Strategy<Value = IpAddr> {
     any::<u128>().prop_map(move |bits| {
         if ipv6 {
             // Not the prefix that FullNAT servers of the other family go by.
-            IpAddr::from((bits | 1 << 127).to_be_bytes())
+            IpAddr::from((bits | (1 << 127)).to_be_bytes())
         } else {
             // CAST: any 32 bits will do.
             Ipv4Addr::from(bits as u32).into()

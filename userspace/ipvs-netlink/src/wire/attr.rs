@@ -76,7 +76,7 @@ pub fn attributes<'a>(buffer: &'a [u8], of: &'static str) -> Result<Vec<Attribut
     Ok(found)
 }
 
-impl<'a> Attribute<'a> {
+impl Attribute<'_> {
     fn array<const N: usize>(&self, name: &'static str) -> Result<[u8; N], WireError> {
         self.payload.try_into().map_err(|_| WireError::Length {
             name,

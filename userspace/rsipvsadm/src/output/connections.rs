@@ -43,7 +43,7 @@ pub fn join(entries: Vec<Entry>, fullnat: &[Connection]) -> Vec<ConnectionView> 
         .collect();
     let new = fullnat
         .iter()
-        .filter(|connection| unseen.contains_key(&connection.key));
+        .filter(|connection| unseen.remove(&connection.key).is_some());
     views.extend(new.map(|connection| ConnectionView {
         entry: Entry {
             key: connection.key,

@@ -106,10 +106,7 @@ fn snapshot(
         Some(id) => vec![session.ipvs().service(id).map_err(failure)?],
         None => session.ipvs().services().map_err(failure)?,
     };
-    let laddrs = match session.flow_if_loaded()? {
-        Some(flow) => flow.laddrs(only).map_err(failure)?,
-        None => Vec::new(),
-    };
+    let laddrs = session.laddrs()?;
     let mut views = Vec::new();
     for service in services {
         views.push(ServiceView {
@@ -138,7 +135,9 @@ fn service_laddrs(
     session: &mut Session,
     only: Option<&ServiceId>,
 ) -> Result<Vec<ServiceLaddrs>, Failure> {
-    let laddrs = session.flow()?.laddrs(only).map_err(failure)?;
+    // Without the engine an empty table would look like a service that serves nobody.
+    session.flow()?;
+    let laddrs = session.laddrs()?;
     let mut ids: Vec<ServiceId> = match only {
         Some(id) => vec![session.ipvs().service(id).map_err(failure)?.id],
         None => {
@@ -148,7 +147,7 @@ fn service_laddrs(
     };
     ids.sort_by_key(output::order);
     for (id, _) in &laddrs {
-        if !ids.contains(id) {
+        if only.is_none() && !ids.contains(id) {
             ids.push(*id);
         }
     }
@@ -164,10 +163,7 @@ fn connection_views(
     key: Option<&ConnectionKey>,
 ) -> Result<Vec<ConnectionView>, Failure> {
     let entries = proc::connections().map_err(failure)?;
-    let fullnat = match session.flow_if_loaded()? {
-        Some(flow) => flow.connections(key).map_err(failure)?,
-        None => Vec::new(),
-    };
+    let fullnat = session.fullnat_connections(key)?;
     let mut views = connections::join(entries, &fullnat);
     if let Some(key) = key {
         views.retain(|view| view.entry.key == *key);

@@ -3,7 +3,9 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use ipvs_netlink::{module, Action, Error, Flow, Ipvs, ServiceId};
+use ipvs_netlink::{
+    module, Action, Connection, ConnectionKey, Error, Flow, Ipvs, LocalAddress, ServiceId,
+};
 
 use crate::failure::Failure;
 
@@ -79,10 +81,39 @@ impl Session {
             return Ok(());
         };
         match flow.delete_laddrs(service) {
-            Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::ESRCH)) => Ok(()),
+            Err(error) if has_none(&error) => Ok(()),
             other => other.map_err(failure),
         }
     }
+
+    /// FullNAT connections: all, or the one of this name.
+    pub(super) fn fullnat_connections(
+        &mut self,
+        key: Option<&ConnectionKey>,
+    ) -> Result<Vec<Connection>, Failure> {
+        match self.flow_if_loaded()?.map(|flow| flow.connections(key)) {
+            None => Ok(Vec::new()),
+            Some(Err(error)) if has_none(&error) => Ok(Vec::new()),
+            Some(other) => other.map_err(failure),
+        }
+    }
+
+    /// All local addresses with their services, if the engine is there.
+    pub(super) fn laddrs(&mut self) -> Result<Vec<(ServiceId, LocalAddress)>, Failure> {
+        match self.flow_if_loaded()? {
+            Some(flow) => flow.laddrs(None).map_err(failure),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+/// Whether the engine has nothing of what was asked about, or does not even serve its family or
+/// protocol.
+fn has_none(error: &Error) -> bool {
+    matches!(
+        error.errno(),
+        Some(libc::ENOENT | libc::ESRCH | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
+    )
 }
 
 fn no_fullnat() -> Failure {
