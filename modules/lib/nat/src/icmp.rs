@@ -86,8 +86,8 @@ fn edit_quoted(
     if ip.family != Family::V4 || ip.is_later_fragment {
         return Err(Malformed);
     }
-    // Nothing changes in an odd last byte: fields are changed whole, at even offsets.
-    let covered = ip.header_len.saturating_add(CHANGEABLE).min(inner.len()) & !1;
+    // The quoted packet lies at an even offset, so that a delta may be taken of it alone.
+    let covered = ip.header_len.saturating_add(CHANGEABLE).min(inner.len());
     let mut before = [0; 60 + CHANGEABLE];
     let before = before.get_mut(..covered).ok_or(Malformed)?;
     before.copy_from_slice(inner.get(..covered).ok_or(Malformed)?);
