@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Changing, saving and restoring rules."""
 
-import json
-
-import pytest
-
 from lib.topology import LOCAL
 from lib.topology import VIP
 
@@ -100,11 +96,3 @@ def test_set_with_zero_leaves_a_timeout_as_it_is(director):
         assert director.adm("-L", "--timeout").split(":")[1].split() == ["100", *before[1:]]
     finally:
         director.adm("--set", *before)
-
-
-@pytest.mark.parametrize("words", [
-    ("-L",), ("-L", "-n"), ("-L", "-n", "--stats"), ("-L", "-n", "--rate"), ("-L", "-n", "--thresholds"),
-    ("-L", "-n", "-c"), ("-L", "--timeout"), ("-G",), ("--counters",),
-], ids=" ".join)
-def test_every_listing_is_there_as_json(fullnat, words):
-    assert json.loads(fullnat.adm(*words, "--json")) == json.loads(fullnat.adm(*words, "-o", "json"))

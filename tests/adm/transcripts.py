@@ -5,6 +5,7 @@ import json
 import re
 
 from lib.topology import VIP
+from lib.traffic import all_ok
 
 BANNER = re.compile(r"IP Virtual Server version \d+\.\d+\.\d+ \(size=\d+\)")
 HEADING = """\
@@ -58,7 +59,7 @@ def test_a_connection_listing_of_dpvs(topology, fullnat):
 
 def test_a_local_address_counts_its_connections(topology, fullnat):
     held = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 3, "--hold")
-    assert json.loads(held.read_line())["ok"] == 3
+    all_ok(held.read_line(), 3)
     rows = lines(fullnat.adm("-G", "-t", f"{VIP}:80"))
     assert rows[1:] == [f"{VIP + ':80':<20} 1", f"{'':<20} {'':<8} {'192.168.229.204':<20} {0:<10} 3"]
     held.finish()

@@ -21,7 +21,7 @@ MEGABYTE = 1_000_000
 def offloads(request, topology):
     topology.offloads(request.param)
     yield request.param
-    topology.offloads("on")
+    topology.offloads("default")
 
 
 def errors(topology):
@@ -52,7 +52,7 @@ def test_every_packet_without_offload_adds_up_at_both_ends(topology, fullnat):
     finally:
         near.close()
         far.close()
-        topology.offloads("on")
+        topology.offloads("default")
 
 
 def test_tcpdump_agrees_about_the_checksums(topology, fullnat):
@@ -64,7 +64,7 @@ def test_tcpdump_agrees_about_the_checksums(topology, fullnat):
         topology.client.run("traffic", "connect", f"{VIP}:80", "-n", 20)
         text = dump.finish()
     finally:
-        topology.offloads("on")
+        topology.offloads("default")
     assert text.count("(correct)") == 20
     assert "incorrect" not in text and "bad" not in text
 
@@ -85,7 +85,7 @@ def test_bulk_data_without_offload_arrives_unchanged(topology, fullnat):
         words = ("--up", 5 * MEGABYTE, "--down", 5 * MEGABYTE)
         assert json.loads(topology.client.run("traffic", "bulk", f"{VIP}:80", *words).stdout)["ok"]
     finally:
-        topology.offloads("on")
+        topology.offloads("default")
 
 
 def test_a_udp_datagram_without_a_checksum_arrives_without_one(wire):

@@ -132,15 +132,23 @@ def test_a_forged_one_is_taken_out_even_if_ours_is_switched_off(topology, wire):
 
 
 def test_a_forged_one_is_taken_out_even_if_ours_has_no_room(director, wire):
-    talk = Conversation(wire, 44011)
+    talk = Conversation(wire, 44015)
     talk.open(options=b"", answer=b"")
     refused = counted(director, "fullnat_add_toa_fail_len")
-    small = bytes((254, 4, 0x11, 0x11))
-    packet = talk.client("PA", b"m" * 1456, options=small)
-    assert packet.total_length <= 1500
+    packet = talk.client("PA", b"m" * 1456, options=bytes((254, 4, 0x11, 0x11)))
     assert packet.tcp.option(254) is None and packet.tcp.data == b"m" * 1456
     assert counted(director, "fullnat_add_toa_fail_len") == refused + 1
-    assert not packet.wrong_checksums()
+    assert packet.total_length <= 1500 and not packet.wrong_checksums()
+
+
+def test_a_forged_one_makes_room_for_the_true_one_at_the_mtu(director, wire):
+    talk = Conversation(wire, 44011)
+    talk.open(options=b"", answer=b"")
+    removed = counted(director, "fullnat_toa_removed")
+    packet = talk.client("PA", b"m" * 1452, options=FORGED)
+    assert packet.total_length == 1500 and packet.tcp.options == toa(RAW_CLIENT, 44011)
+    assert packet.tcp.data == b"m" * 1452 and not packet.wrong_checksums()
+    assert counted(director, "fullnat_toa_removed") == removed + 1
 
 
 def test_a_full_option_space_is_pruned_but_keeps_the_timestamp(director, wire):

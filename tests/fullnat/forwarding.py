@@ -58,6 +58,12 @@ def test_several_local_addresses_share_the_connections(topology, director):
             topology.director.ip(f"addr delete {address}/32 dev lo")
 
 
+def test_a_persistent_client_stays_with_its_server(topology, director):
+    director.restore([f"-A -t {VIP}:80 -s rr -p 60", *director.rules("-t", 80)[1:]])
+    seen = connect(topology.client, "-n", 10)
+    assert len(seen["servers"]) == 1 and seen["distinct"] == 10
+
+
 def test_the_vip_answers_a_ping(topology, fullnat):
     assert "1 received" in topology.client.run("ping", "-c", 1, "-W", 2, VIP).stdout
 

@@ -11,6 +11,7 @@ from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
 from lib.topology import Topology
+from lib.traffic import all_ok
 from lib.waiting import wait_until
 
 PARALLEL = 16
@@ -48,22 +49,27 @@ def test_a_dead_server_refuses_until_it_is_removed(topology, fullnat):
         topology.serve_on(topology.servers[0])
 
 
-def test_a_server_removed_under_load_costs_no_more_than_what_it_was_serving(topology, fullnat):
+@pytest.mark.parametrize("link", ["up", "down"])
+def test_a_server_removed_under_load_costs_no_more_than_what_it_was_serving(topology, fullnat, link):
     load = start_load(topology)
-    fullnat.adm("-d", "-t", f"{VIP}:80", "-r", SERVERS[0])
-    served(topology.servers[1], 100)
-    seen = json.loads(load.finish(code=None))
-    assert seen["ok"] > 100 and seen["failed"] <= PARALLEL
-    assert connect(topology, "-n", 50)["servers"] == {SERVERS[1]: 50}
+    topology.servers[0].ip(f"link set eth0 {link}")
+    try:
+        fullnat.adm("-d", "-t", f"{VIP}:80", "-r", SERVERS[0])
+        served(topology.servers[1], 100)
+        seen = json.loads(load.finish(code=None))
+        assert seen["ok"] > 100 and seen["failed"] <= PARALLEL
+        assert connect(topology, "-n", 50)["servers"] == {SERVERS[1]: 50}
+    finally:
+        topology.servers[0].ip("link set eth0 up")
 
 
 def test_a_server_removed_and_put_back_serves_the_connections_it_had(topology, fullnat):
     held = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold")
-    assert json.loads(held.read_line())["ok"] == 4
+    all_ok(held.read_line(), 4)
     fullnat.adm("-d", "-t", f"{VIP}:80", "-r", SERVERS[0])
     fullnat.adm("-a", "-t", f"{VIP}:80", "-r", SERVERS[0], "-b")
     held.say("again")
-    assert json.loads(held.read_line())["ok"] == 4
+    all_ok(held.read_line(), 4)
     held.finish()
 
 
@@ -74,19 +80,20 @@ def test_a_service_deleted_under_load_and_made_anew_serves_again(topology, fulln
     served(topology.servers[1], 50)
     seen = json.loads(load.finish(code=None))
     assert seen["ok"] > 100
-    assert connect(topology, "-n", 50)["ok"] == 50
-    wait_until(lambda: fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 0, "every port to come back", 20)
+    assert connect(topology, "-n", 50, "--reset")["ok"] == 50
+    # What was under way in that moment stays until IPVS's own timer ends it.
+    wait_until(lambda: fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] <= PARALLEL, "the ports to come back", 20)
 
 
 def test_a_local_address_taken_away_lets_its_connections_end(topology, fullnat):
     held = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold", "--reset")
-    assert json.loads(held.read_line())["ok"] == 4
+    all_ok(held.read_line(), 4)
     fullnat.adm("-Q", "-t", f"{VIP}:80", "-z", LOCAL)
     before = fullnat.counters()["fullnat_no_laddr"]
     assert connect(topology, "--timeout", 0.5, code=1)["errors"] == {"no connection": 1}
     assert fullnat.counters()["fullnat_no_laddr"] > before
     held.say("again")
-    assert json.loads(held.read_line())["ok"] == 4
+    all_ok(held.read_line(), 4)
     fullnat.adm("-P", "-t", f"{VIP}:80", "-z", LOCAL)
     assert connect(topology)["ok"] == 1
     held.finish()
@@ -122,13 +129,13 @@ def test_two_directors_with_the_same_addresses_do_not_know_of_each_other(topolog
         second.fullnat("-t", 80)
         ours = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold", "--source-port", 47100)
         theirs = other.client.start("traffic", "connect", f"{VIP}:80", "-n", 6, "--hold", "--source-port", 47100)
-        assert json.loads(ours.read_line())["ok"] == 4
-        assert json.loads(theirs.read_line())["ok"] == 6
+        all_ok(ours.read_line(), 4)
+        all_ok(theirs.read_line(), 6)
         assert fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 4
         assert second.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 6
         second.adm("-C")
         ours.say("again")
-        assert json.loads(ours.read_line())["ok"] == 4
+        all_ok(ours.read_line(), 4)
         theirs.kill()
         ours.finish()
         other.director.sysctl("net.ipv4.vs.fullnat_lport_min", 5000)
@@ -140,7 +147,7 @@ def test_two_directors_with_the_same_addresses_do_not_know_of_each_other(topolog
 
 @pytest.mark.limit(90)
 def test_a_director_deleted_under_traffic_leaves_nothing_behind(topology, fullnat):
-    for _ in range(5):
+    for _ in range(2):
         doomed = Topology()
         try:
             doomed.serve()

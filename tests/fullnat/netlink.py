@@ -76,7 +76,7 @@ V6 = attribute(1, socket.inet_pton(socket.AF_INET6, "2001:db8::1"))
     (LADDR_NEW, "EEXIST", [service(), laddr(LOCAL)]),
     (LADDR_NEW, "ESRCH", [service(port=81), laddr()]),
     (LADDR_NEW, "ESRCH", [service(address=address(3, "10.0.96.205")), laddr()]),
-    (LADDR_NEW, "ESRCH", [service(protocol=u16(2, socket.IPPROTO_SCTP)), laddr()]),
+    (LADDR_NEW, "ENOTSUP", [service(protocol=u16(2, socket.IPPROTO_SCTP)), laddr()]),
     (LADDR_DEL, "ENOENT", [service(), laddr()]),
     (LADDR_DEL, "ESRCH", [service(port=81), laddr()]),
     (LADDR_DEL, "ESRCH", [service(port=81)]),

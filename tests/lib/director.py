@@ -44,7 +44,7 @@ class Director:
         return [
             f"-A {service} -s {scheduler}",
             *(f"-P {service} -z {address}" for address in local),
-            *(f"-a {service} -r {server}:{port} -b" for server in servers),
+            *(f"-a {service} -r {server} -b" for server in servers),
         ]
 
     def restore(self, lines):

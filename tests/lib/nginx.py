@@ -5,6 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .topology import VIP
+
 CONFIGURATION = Path(__file__).resolve().parent.parent / "etc" / "nginx.conf"
 
 
@@ -28,3 +30,10 @@ class Nginx:
         self.program.process.wait(10)
         self.program.kill()
         shutil.rmtree(self.directory)
+
+
+def curl(topology):
+    """What nginx on the VIP answers, and the address and port curl used."""
+    words = ("curl", "-sS", "--max-time", 5, "-w", "%{local_ip}:%{local_port}", f"http://{VIP}/")
+    said, own = topology.client.run(*words).stdout.splitlines()
+    return said, own

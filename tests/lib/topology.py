@@ -23,6 +23,7 @@ SERVERS = ("192.168.229.1", "192.168.229.2")
 
 _numbers = itertools.count(1)
 _OFFLOADS = ("rx", "tx", "tso", "gso", "gro")
+_DEFAULT = {"gro": "off"}
 
 
 class Topology:
@@ -72,9 +73,12 @@ class Topology:
             yield server, "eth0"
 
     def offloads(self, state):
-        """Switch checksum and segmentation offload "on" or "off" everywhere."""
+        """Switch checksum and segmentation offload "on" or "off" everywhere, or back to the "default"."""
+        words = []
+        for name in _OFFLOADS:
+            words += [name, _DEFAULT.get(name, "on") if state == "default" else state]
         for namespace, interface in self.ends():
-            namespace.run("ethtool", "-K", interface, *(word for name in _OFFLOADS for word in (name, state)))
+            namespace.run("ethtool", "-K", interface, *words)
 
     def serve(self, port=80):
         """Start the answering server on both real servers."""

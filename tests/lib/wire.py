@@ -50,6 +50,16 @@ class Tap:
                 passed.append(packet)
         raise Failed(f"no {what} within {timeout:.0f} s; passed over: {passed}")
 
+    def receive_whole(self, wanted, what):
+        """The same for a packet that may come in fragments, put together."""
+        pieces = []
+        while not pieces or sum(len(piece.payload) for piece in pieces) < pieces[-1].offset + len(pieces[-1].payload) \
+                or pieces[-1].more_fragments:
+            pieces.append(self.receive(wanted, f"rest of a {what}"))
+            pieces.sort(key=lambda piece: piece.offset)
+        whole = IPv4(pieces[0].source, pieces[0].destination, pieces[0].protocol, b"".join(p.payload for p in pieces))
+        return IPv4.parse(whole.build())
+
     def read(self, outgoing=False):
         """Yield what has come so far, one by one."""
         while True:

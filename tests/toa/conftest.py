@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""toa.ko for the tests of the real server."""
+"""toa.ko and nginx for the tests of the real server."""
 
 import pytest
 
 from lib import modules
+from lib.nginx import Nginx
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def toa():
-    """The module, loaded; and gone after the test, whatever the test did with it."""
+    """The module, loaded for the rest of a file's tests; loading it makes the kernel patch itself and takes a while."""
     if not modules.loaded("toa"):
         modules.insert("toa")
     yield
@@ -17,6 +18,13 @@ def toa():
 
 
 @pytest.fixture
-def no_toa():
-    """The module is not there."""
-    assert not modules.loaded("toa")
+def web(topology, director):
+    """nginx on both real servers behind the director."""
+    for server in topology.servers:
+        server.stop_programs()
+    servers = [Nginx(server) for server in topology.servers]
+    director.fullnat("-t", 80)
+    yield servers
+    for server in servers:
+        server.stop()
+    topology.serve()

@@ -23,10 +23,9 @@ NAMES = [
 ]
 
 
-def statistics():
-    """Rows of /proc/net/toa_stats, summed over the processors."""
-    with open("/proc/net/toa_stats", encoding="ascii") as file:
-        heading, *rows = file.read().splitlines()
+def statistics(namespace):
+    """Rows of the namespace's /proc/net/toa_stats, summed over the processors."""
+    heading, *rows = namespace.read("/proc/net/toa_stats").splitlines()
     assert heading.split()[0] == "CPU0"
     return {row.partition(":")[0].strip(): sum(map(int, row.partition(":")[2].split())) for row in rows}
 
@@ -95,27 +94,29 @@ def test_without_a_right_option_the_address_is_that_on_the_wire(neighbour, optio
     assert neighbour.ask(50002, on_ack=options) == (f"{NEIGHBOUR}:50002",) * 2
 
 
-def test_the_statistics_count_what_happened(neighbour):
-    before = statistics()
+def test_the_statistics_count_what_happened(topology, neighbour):
+    server, other = topology.servers
+    before, elsewhere = statistics(server), statistics(other)
     assert [name for name in NAMES if name not in before] == []
     neighbour.ask(50003, on_ack=option("203.0.113.7", 51234))
     neighbour.ask(50004)
-    after = statistics()
+    after = statistics(server)
+    assert statistics(other) == elsewhere, "what another namespace did"
     assert after["syn_recv_sock_toa"] == before["syn_recv_sock_toa"] + 1
     assert after["syn_recv_sock_no_toa"] >= before["syn_recv_sock_no_toa"] + 1
     assert after["getname_toa_ok"] == before["getname_toa_ok"] + 2, "one accept and one getpeername"
     assert after["getname_toa_empty"] >= before["getname_toa_empty"] + 2
 
 
-def test_the_statistics_have_the_format_people_parse(toa):
-    with open("/proc/net/toa_stats", encoding="ascii") as file:
-        heading, *rows = file.read().splitlines()
+def test_the_statistics_have_the_format_people_parse(topology, toa):
+    heading, *rows = topology.servers[0].read("/proc/net/toa_stats").splitlines()
     assert heading.startswith(" " * 34 + "CPU0")
     for name, row in zip(NAMES, rows, strict=False):
         assert row.startswith(f"{name:<25}:")
 
 
-def test_the_statistics_go_with_the_module(toa):
+def test_the_statistics_go_with_the_module(topology, toa):
     modules.remove("toa")
     with pytest.raises(FileNotFoundError):
-        statistics()
+        statistics(topology.servers[0])
+    modules.insert("toa")

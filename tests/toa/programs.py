@@ -3,56 +3,22 @@
 
 import json
 
-import pytest
-
-from lib import modules
-from lib.nginx import Nginx
+from lib.nginx import curl
 from lib.topology import CLIENT
 from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
-
-PORT = 8000
-
-
-@pytest.fixture
-def web(topology, director):
-    """nginx on both real servers behind the director."""
-    for server in topology.servers:
-        server.stop_programs()
-    servers = [Nginx(server) for server in topology.servers]
-    director.fullnat("-t", 80)
-    yield servers
-    for server in servers:
-        server.stop()
-    topology.serve()
-
-
-def curl(topology):
-    """What nginx says, and the port curl used."""
-    words = ("curl", "-sS", "--max-time", 5, "-w", "%{local_ip}:%{local_port}", f"http://{VIP}/")
-    said, own = topology.client.run(*words).stdout.splitlines()
-    return said, own
 
 
 def connect(topology, *words, code=0):
     return json.loads(topology.client.run("traffic", "connect", f"{VIP}:80", *words, code=code).stdout)
 
 
-def test_nginx_sees_the_director_before_and_its_client_with_the_module(topology, web, no_toa):
+def test_nginx_answers_with_the_address_and_the_port_of_its_client(topology, web, toa):
     for _ in SERVERS:
-        said, _ = curl(topology)
-        assert said.startswith(f"Your IP and port is {LOCAL}:")
-    modules.insert("toa")
-    try:
-        for _ in SERVERS:
-            said, own = curl(topology)
-            assert own.startswith(f"{CLIENT}:")
-            assert said == f"Your IP and port is {own}"
-    finally:
-        modules.remove("toa")
-    said, own = curl(topology)
-    assert said.startswith(f"Your IP and port is {LOCAL}:")
+        said, own = curl(topology)
+        assert own.startswith(f"{CLIENT}:")
+        assert said == f"Your IP and port is {own}"
 
 
 def test_the_access_log_names_the_client(topology, web, toa):
@@ -68,8 +34,8 @@ def test_accept_and_getpeername_name_the_client(topology, fullnat, toa):
 
 
 def test_many_connections_at_once_are_never_mixed_up(topology, fullnat, toa):
-    seen = connect(topology, "-n", 3000, "-p", 200, "--reset")
-    assert (seen["ok"], seen["own_peer"], seen["own_accepted"]) == (3000, 3000, 3000)
+    seen = connect(topology, "-n", 2000, "-p", 200, "--reset")
+    assert (seen["ok"], seen["own_peer"], seen["own_accepted"]) == (2000, 2000, 2000)
 
 
 def test_a_connection_without_the_option_has_its_address_on_the_wire(topology, fullnat, toa):
@@ -99,42 +65,3 @@ def test_deferred_accept_does_not_lose_the_client(topology, fullnat, toa):
     # The server is woken by the first data, so the bare ACK of the handshake is thrown away.
     seen = connect(topology, "-n", 4, "--size", 8000)
     assert seen["own_peer"] == 4
-
-
-def test_connections_live_through_loading_and_unloading(topology, fullnat, no_toa):
-    def again(held):
-        held.say("again")
-        return json.loads(held.read_line())
-
-    early = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold")
-    assert json.loads(early.read_line())["peers"] == {LOCAL: 4}
-    modules.insert("toa")
-    try:
-        assert again(early)["peers"] == {LOCAL: 4}, "the option of an old connection was never seen"
-        late = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold")
-        assert json.loads(late.read_line())["own_peer"] == 4
-        modules.remove("toa")
-        assert again(late)["peers"] == {LOCAL: 4}
-        modules.insert("toa")
-        # A new load knows nothing of what the old one knew.
-        assert again(late)["peers"] == {LOCAL: 4}
-        assert again(early)["ok"] == 4
-        late.finish()
-        early.finish()
-    finally:
-        if modules.loaded("toa"):
-            modules.remove("toa")
-
-
-@pytest.mark.limit(120)
-def test_100_loads_and_unloads_under_load_lose_no_connection(topology, fullnat, no_toa):
-    words = ("--until-eof", "-p", 8, "--reset")
-    load = topology.client.start("traffic", "connect", f"{VIP}:80", *words)
-    for _ in range(100):
-        modules.insert("toa")
-        modules.remove("toa")
-    seen = json.loads(load.finish())
-    print(f"{seen['ok']} connections meanwhile, {seen['own_peer']} of them named")
-    assert seen["failed"] == 0 and seen["ok"] > 100
-    assert set(seen["peers"]) <= {LOCAL, CLIENT}
-    assert seen["own_peer"] == seen["peers"].get(CLIENT, 0), "a client address that is not that of the connection"

@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Make connections until standard input ends.
     #[arg(long)]
     until_eof: bool,
+    /// Connections begun in a second, at most.
+    #[arg(long)]
+    rate: Option<f64>,
     /// Let the server close each connection behind its answer, so that TIME_WAIT is the server's.
     #[arg(long, conflicts_with = "hold")]
     server_closes: bool,
@@ -88,6 +91,7 @@ struct Client<'a> {
     free: Vec<usize>,
     busy: usize,
     started: usize,
+    begin: Instant,
     report: Report,
 }
 
@@ -107,6 +111,7 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
         free: Vec::new(),
         busy: 0,
         started: 0,
+        begin: Instant::now(),
         report: Report::new(),
     };
     client.work(|started| {
@@ -125,6 +130,7 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
             }
         }
     }
+    client.close();
     Ok(ok)
 }
 
@@ -138,16 +144,14 @@ impl Client<'_> {
         let mut events = Events::with_capacity(1024);
         let mut next_check = Instant::now();
         loop {
-            while self.busy < self.options.parallel && more(self.started) {
+            while self.busy < self.options.parallel && more(self.started) && self.is_due() {
                 self.start();
             }
-            if self.busy == 0 {
+            if self.busy == 0 && !more(self.started) {
                 return Ok(());
             }
-            match self
-                .poll
-                .poll(&mut events, Some(Duration::from_millis(100)))
-            {
+            let wait = Duration::from_millis(if self.options.rate.is_some() { 5 } else { 100 });
+            match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 outcome => outcome?,
             }
@@ -160,6 +164,14 @@ impl Client<'_> {
                 self.give_up(now);
             }
         }
+    }
+
+    /// Whether the rate allows another connection now.
+    fn is_due(&self) -> bool {
+        let elapsed = self.begin.elapsed().as_secs_f64();
+        self.options
+            .rate
+            .is_none_or(|rate| (self.started as f64) < elapsed * rate)
     }
 
     /// Sends one more request on every connection that was kept.
@@ -239,6 +251,13 @@ impl Client<'_> {
         }
         if let Some(cause) = cause {
             self.report.failed(cause);
+        }
+    }
+
+    /// Ends the connections that were kept.
+    fn close(&mut self) {
+        for index in 0..self.slots.len() {
+            self.end(index, None);
         }
     }
 
