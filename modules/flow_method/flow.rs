@@ -90,6 +90,8 @@ impl TcpStory {
 
     /// The last sequence number a TIME_WAIT socket of the server would remember.
     pub fn last_sequence(&self) -> Option<u32> {
-        self.finished.load(Relaxed).then(|| self.last_sequence.load(Relaxed))
+        self.finished
+            .load(Relaxed)
+            .then(|| self.last_sequence.load(Relaxed))
     }
 }

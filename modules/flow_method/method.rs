@@ -28,10 +28,11 @@ pub struct Method {
 
 // The names are C's, for the module loader; both sides are Rust, built together.
 #[expect(improper_ctypes)]
-extern "C" {
-    fn ip_vs_flow_register_method(method: &'static Method) -> core::ffi::c_int;
-    fn ip_vs_flow_unregister_method(method: &'static Method);
-    fn ip_vs_flow_end_connections(net: &Net, method: &'static Method);
+// The engine defines these functions with these signatures, in safe Rust.
+unsafe extern "C" {
+    safe fn ip_vs_flow_register_method(method: &'static Method) -> core::ffi::c_int;
+    safe fn ip_vs_flow_unregister_method(method: &'static Method);
+    safe fn ip_vs_flow_end_connections(net: &Net, method: &'static Method);
 }
 
 /// A registered method; new connections are bound to it as long as this value lives.
@@ -42,16 +43,15 @@ pub struct Registration {
 impl Registration {
     /// Registers the method; EBUSY if its number is taken.
     pub fn new(method: &'static Method) -> Result<Self> {
-        // SAFETY: The engine defines the function with this signature.
-        to_result(unsafe { ip_vs_flow_register_method(method) })?;
+        to_result(ip_vs_flow_register_method(method))?;
         Ok(Self { method })
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: As in `new`. Returns when no connection can be bound any more.
-        unsafe { ip_vs_flow_unregister_method(self.method) };
+        // Returns when no connection can be bound any more.
+        ip_vs_flow_unregister_method(self.method);
     }
 }
 
@@ -59,7 +59,6 @@ impl Method {
     /// Ends the connections of the method in a namespace; returns when there is none. Process
     /// context; the method is not registered any more, or the namespace is going away.
     pub fn end_connections(&'static self, net: &Net) {
-        // SAFETY: The engine defines the function with this signature.
-        unsafe { ip_vs_flow_end_connections(net, self) };
+        ip_vs_flow_end_connections(net, self);
     }
 }

@@ -73,7 +73,10 @@ pub struct Scene {
 impl Scene {
     /// All counters at zero, all settings at their defaults.
     pub fn new() -> kernel::error::Result<Self> {
-        Ok(Self { counters: Counters::new()?, tunables: Tunables::default() })
+        Ok(Self {
+            counters: Counters::new()?,
+            tunables: Tunables::default(),
+        })
     }
 
     /// Counts one.

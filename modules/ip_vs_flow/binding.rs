@@ -70,7 +70,9 @@ fn stray(namespace: &Namespace, packet: &mut Packet<'_>, guard: &rcu::Guard) -> 
     if namespace.local_addresses.is_empty(guard) {
         return Verdict::Accept;
     }
-    let Some(tuple) = crate::transit::tuple_of(packet) else { return Verdict::Accept };
+    let Some(tuple) = crate::transit::tuple_of(packet) else {
+        return Verdict::Accept;
+    };
     if namespace.local_addresses.serves(&tuple, guard) {
         namespace.scene.count(Counter::NoConnection);
         return Verdict::Drop;
@@ -98,7 +100,9 @@ fn bind<'a>(
         .ok_or(Counter::NoLocalAddress)?;
     let mut refusal = Counter::NoMemory;
     conn.bind::<ClientPackets>(guard, || {
-        choose(namespace, service, method, conn, packet, guard).map_err(|why| refusal = why).ok()
+        choose(namespace, service, method, conn, packet, guard)
+            .map_err(|why| refusal = why)
+            .ok()
     })
     .ok_or(refusal)
 }
@@ -144,8 +148,10 @@ fn take_port<'a>(
         destination_port: rport,
         ..*client
     };
-    let ports =
-        namespace.ports.towards(&server, range, guard).map_err(|_| Counter::NoMemory)?;
+    let ports = namespace
+        .ports
+        .towards(&server, range, guard)
+        .map_err(|_| Counter::NoMemory)?;
     for _ in 0..TRIES {
         let chosen = ports.allocate(range).map_err(|why| match why {
             PortError::Exhausted => {
@@ -158,7 +164,9 @@ fn take_port<'a>(
         let flow = Flow::new(*client, server);
         (method.bound)(&flow, packet, chosen.last);
         let added =
-            namespace.flows().add(flow, conn.handle(), method, local.clone(), ports.clone());
+            namespace
+                .flows()
+                .add(flow, conn.handle(), method, local.clone(), ports.clone());
         match added {
             Ok(bound) => {
                 namespace.scene.count(Counter::ConnNew);

@@ -8,8 +8,8 @@
 use flow_abi::{command, conn, counter, laddr, service, top};
 use flow_method::Counter;
 use kernel::prelude::*;
-use kernel_net::genl::{Action, Command, Dump, Family, Message, Request};
 use kernel_ipvs::{Conn, Ipvs, ServiceKey};
+use kernel_net::genl::{Action, Command, Dump, Family, Message, Request};
 use kernel_net::net::PerNet;
 use kernel_net::rcu;
 use nat::{Address, Family as AddressFamily, Port, Protocol, Tuple};
@@ -27,11 +27,31 @@ impl Family for Control {
     const VERSION: u8 = flow_abi::VERSION;
     const KINDS: &'static [flow_abi::Kind] = &top::KINDS;
     const COMMANDS: &'static [Command] = &[
-        Command { id: command::LADDR_NEW, admin: true, action: Action::Do(add_local_address) },
-        Command { id: command::LADDR_DEL, admin: true, action: Action::Do(remove_local_address) },
-        Command { id: command::LADDR_GET, admin: false, action: Action::Dump(list_local_addresses) },
-        Command { id: command::CONN_GET, admin: false, action: Action::Dump(list_connections) },
-        Command { id: command::COUNTER_GET, admin: false, action: Action::Dump(list_counters) },
+        Command {
+            id: command::LADDR_NEW,
+            admin: true,
+            action: Action::Do(add_local_address),
+        },
+        Command {
+            id: command::LADDR_DEL,
+            admin: true,
+            action: Action::Do(remove_local_address),
+        },
+        Command {
+            id: command::LADDR_GET,
+            admin: false,
+            action: Action::Dump(list_local_addresses),
+        },
+        Command {
+            id: command::CONN_GET,
+            admin: false,
+            action: Action::Dump(list_connections),
+        },
+        Command {
+            id: command::COUNTER_GET,
+            admin: false,
+            action: Action::Dump(list_counters),
+        },
     ];
 }
 
@@ -46,7 +66,10 @@ fn add_local_address(request: &Request<'_>) -> Result {
     }
     let _writer = namespace.writers.lock();
     namespace.ports.reap();
-    namespace.local_addresses.add(key, address).map_err(|why| explain(request, why))
+    namespace
+        .local_addresses
+        .add(key, address)
+        .map_err(|why| explain(request, why))
 }
 
 fn remove_local_address(request: &Request<'_>) -> Result {
@@ -62,12 +85,18 @@ fn remove_local_address(request: &Request<'_>) -> Result {
         return Ok(());
     };
     let address = address_of(request, key.family)?;
-    if namespace.local_addresses.find(&key, &rcu::read_lock()).is_none()
+    if namespace
+        .local_addresses
+        .find(&key, &rcu::read_lock())
+        .is_none()
         && !Ipvs::of(request.net).is_some_and(|ipvs| ipvs.has_service(&key))
     {
         return Err(request.refuse(ESRCH, c"there is no such virtual service"));
     }
-    namespace.local_addresses.remove(key, address).map_err(|why| explain(request, why))
+    namespace
+        .local_addresses
+        .remove(key, address)
+        .map_err(|why| explain(request, why))
 }
 
 fn explain(request: &Request<'_>, why: Refusal) -> Error {
@@ -82,6 +111,7 @@ fn list_local_addresses(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     let namespace = namespace(request)?;
     let wanted = service_of(request)?;
     let values = namespace.scene.tunables.now();
+    let range = (values.lport_min, values.lport_max);
     let (mut index, mut skip) = dump.position();
     if (index, skip) == (0, 0) {
         forget_deleted(request, namespace)?;
@@ -89,15 +119,16 @@ fn list_local_addresses(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     // BOUND: The number of services with local addresses.
     while let Some(entry) = namespace.local_addresses.nth(index) {
         if wanted.is_none_or(|key| key == entry.key) {
-            for (number, address) in entry.addresses.iter().enumerate().skip(skip) {
-                let range = (values.lport_min, values.lport_max);
+            // BOUND: The addresses of the service.
+            while let Some(address) = entry.addresses.get(skip) {
                 let fits = dump.message(command::LADDR_GET, |message| {
                     put_local_address(message, &entry, address, range)
                 });
                 if !fits {
-                    dump.stop_at(index, number);
+                    dump.stop_at(index, skip);
                     return Ok(());
                 }
+                skip = skip.wrapping_add(1);
             }
         }
         (index, skip) = (index.wrapping_add(1), 0);
@@ -108,14 +139,14 @@ fn list_local_addresses(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
 
 /// Other tools than ours delete services without a word about their local addresses.
 fn forget_deleted(request: &Request<'_>, namespace: &Namespace) -> Result {
-    let services = match Ipvs::of(request.net) {
-        Some(ipvs) => ipvs.services()?,
-        None => kernel::alloc::KVVec::new(),
-    };
     let _writer = namespace.writers.lock();
-    namespace
-        .local_addresses
-        .purge(|key| services.binary_search(key).is_ok())
+    let addresses = &namespace.local_addresses;
+    addresses
+        .keep(|seen| {
+            if let Some(ipvs) = Ipvs::of(request.net) {
+                ipvs.visit_services(seen);
+            }
+        })
         .map_err(|why| explain(request, why))
 }
 
@@ -149,14 +180,16 @@ fn put_local_address(
 fn list_connections(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     let namespace = namespace(request)?;
     let wanted = connection_of(request)?;
-    let position = namespace.flows().visit_from(dump.position(), |bound, guard| {
-        if wanted.is_some_and(|tuple| tuple != bound.flow.client) {
-            return true;
-        }
-        dump.message(command::CONN_GET, |message| {
-            put_connection(message, bound, bound.conn.peek(guard))
-        })
-    });
+    let position = namespace
+        .flows()
+        .visit_from(dump.position(), |bound, guard| {
+            if wanted.is_some_and(|tuple| tuple != bound.flow.client) {
+                return true;
+            }
+            dump.message(command::CONN_GET, |message| {
+                put_connection(message, bound, bound.conn.peek(guard))
+            })
+        });
     dump.stop_at(position.0, position.1);
     Ok(())
 }
@@ -182,8 +215,9 @@ fn put_connection(message: &mut Message<'_>, bound: &BoundFlow, state: &Conn) ->
 
 fn list_counters(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     let namespace = namespace(request)?;
-    let (start, _) = dump.position();
-    for (index, &which) in Counter::ALL.iter().enumerate().skip(start) {
+    let (mut index, _) = dump.position();
+    // BOUND: The number of counters.
+    while let Some(&which) = Counter::ALL.get(index) {
         let fits = dump.message(command::COUNTER_GET, |message| {
             message.nest(top::COUNTER, |nest| {
                 nest.text(counter::NAME, which.name())?;
@@ -191,11 +225,11 @@ fn list_counters(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
             })
         });
         if !fits {
-            dump.stop_at(index, 0);
-            return Ok(());
+            break;
         }
+        index = index.wrapping_add(1);
     }
-    dump.stop_at(Counter::ALL.len(), 0);
+    dump.stop_at(index, 0);
     Ok(())
 }
 
@@ -204,7 +238,10 @@ fn namespace<'a>(request: &Request<'a>) -> Result<&'a Namespace> {
 }
 
 fn nest<'a>(request: &Request<'a>, id: u16) -> Result<Option<Attributes<'a>>> {
-    request.attributes.nest(id).map_err(|refusal| request.fault(refusal))
+    request
+        .attributes
+        .nest(id)
+        .map_err(|refusal| request.fault(refusal))
 }
 
 fn needed_service(request: &Request<'_>) -> Result<ServiceKey> {
@@ -213,7 +250,9 @@ fn needed_service(request: &Request<'_>) -> Result<ServiceKey> {
 
 /// The service a request names, if it names one.
 fn service_of(request: &Request<'_>) -> Result<Option<ServiceKey>> {
-    let Some(nest) = nest(request, top::SERVICE)? else { return Ok(None) };
+    let Some(nest) = nest(request, top::SERVICE)? else {
+        return Ok(None);
+    };
     let family = family_of(request, nest.u16(service::FAMILY))?;
     if let Some(fwmark) = nest.u32(service::FWMARK) {
         let others = [service::PROTOCOL, service::ADDR, service::PORT];
@@ -242,8 +281,12 @@ fn service_of(request: &Request<'_>) -> Result<Option<ServiceKey>> {
 
 /// The local address a request names, if it names one.
 fn address_of(request: &Request<'_>, family: AddressFamily) -> Result<Option<Address>> {
-    let Some(nest) = nest(request, top::LADDR)? else { return Ok(None) };
-    let bytes = nest.need(laddr::ADDR).map_err(|refusal| request.fault(refusal))?;
+    let Some(nest) = nest(request, top::LADDR)? else {
+        return Ok(None);
+    };
+    let bytes = nest
+        .need(laddr::ADDR)
+        .map_err(|refusal| request.fault(refusal))?;
     let address = address(request, bytes, family)?;
     if !address.is_unicast(family) {
         return Err(request.refuse(EINVAL, c"a local address is the address of one host"));
@@ -253,7 +296,9 @@ fn address_of(request: &Request<'_>, family: AddressFamily) -> Result<Option<Add
 
 /// The connection a request asks for, if it asks for one.
 fn connection_of(request: &Request<'_>) -> Result<Option<Tuple>> {
-    let Some(nest) = nest(request, top::CONN)? else { return Ok(None) };
+    let Some(nest) = nest(request, top::CONN)? else {
+        return Ok(None);
+    };
     let needed = |id| nest.need(id).map_err(|refusal| request.fault(refusal));
     let family = family_of(request, nest.u16(conn::FAMILY))?;
     let (caddr, vaddr) = (needed(conn::CADDR)?, needed(conn::VADDR)?);
@@ -263,7 +308,11 @@ fn connection_of(request: &Request<'_>) -> Result<Option<Tuple>> {
     Ok(Some(Tuple {
         family,
         // CAST: A protocol number beyond 255 names no connection, nor does 255.
-        protocol: Protocol(nest.u16(conn::PROTOCOL).and_then(|p| p.try_into().ok()).unwrap_or(255)),
+        protocol: Protocol(
+            nest.u16(conn::PROTOCOL)
+                .and_then(|p| p.try_into().ok())
+                .unwrap_or(255),
+        ),
         source: address(request, caddr, family)?,
         destination: address(request, vaddr, family)?,
         source_port: Port(nest.be16(conn::CPORT).unwrap_or(0)),

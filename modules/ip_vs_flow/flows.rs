@@ -88,7 +88,9 @@ impl Flows {
         if self.bound.load(Relaxed) == 0 {
             return None;
         }
-        self.table.find(tuple.hash(&self.key), guard, |entry| entry.flow.reply_key() == *tuple)
+        self.table.find(tuple.hash(&self.key), guard, |entry| {
+            entry.flow.reply_key() == *tuple
+        })
     }
 
     /// Makes a flow findable. Fails, giving nothing back, if another one has the same tuple.

@@ -38,7 +38,14 @@ pub(crate) fn pass_to_server(
     // The service's packet has to look like the server's again.
     let flow = &bound.flow;
     let quoted = Rewrite::new(&flow.client.reversed(), &flow.server.reversed());
-    pass(net, namespace, packet, &quoted, SequenceShift::NONE, &flow.server)
+    pass(
+        net,
+        namespace,
+        packet,
+        &quoted,
+        SequenceShift::NONE,
+        &flow.server,
+    )
 }
 
 /// An error about a packet to a real server: goes to the client it came from.
@@ -48,13 +55,22 @@ pub(crate) fn pass_to_client(
     mut packet: Packet<'_>,
     guard: &rcu::Guard,
 ) -> Verdict {
-    let Some(quoted) = quoted_tuple(&mut packet) else { return Verdict::Accept };
+    let Some(quoted) = quoted_tuple(&mut packet) else {
+        return Verdict::Accept;
+    };
     let Some(bound) = namespace.flows().find_reply(&quoted.reversed(), guard) else {
         return Verdict::Accept;
     };
     let flow = &bound.flow;
     let rewrite = Rewrite::new(&flow.server, &flow.client);
-    pass(net, namespace, packet, &rewrite, flow.tcp.shift(), &flow.client.reversed())
+    pass(
+        net,
+        namespace,
+        packet,
+        &rewrite,
+        flow.tcp.shift(),
+        &flow.client.reversed(),
+    )
 }
 
 fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {

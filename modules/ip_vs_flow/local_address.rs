@@ -8,7 +8,8 @@
 //!
 //! Counterpart: `ip_vs_laddr` of Alibaba's LVS and DPVS.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::cmp::Ordering;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use kernel::alloc::{flags, KVVec, KVec};
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -26,6 +27,15 @@ pub(crate) struct LocalAddress {
 }
 
 impl LocalAddress {
+    fn new(address: Address) -> Self {
+        Self {
+            address,
+            connections: AtomicU32::new(0),
+            conflicts: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
     /// A connection has got the address.
     pub(crate) fn bound(&self) {
         self.connections.fetch_add(1, Relaxed);
@@ -62,6 +72,8 @@ pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     /// In the order they were added.
     pub(crate) addresses: KVec<Arc<LocalAddress>>,
+    /// Set and read by [`LocalAddresses::keep`].
+    exists: AtomicBool,
 }
 
 impl Service {
@@ -70,7 +82,9 @@ impl Service {
     /// that takes servers in turn, as a second round robin would.
     pub(crate) fn candidates(&self, hash: u32) -> impl Iterator<Item = &Arc<LocalAddress>> {
         // CAST: Lossless on 64 bits. The list has an entry: the remainder is defined.
-        let first = (hash as usize).checked_rem(self.addresses.len()).unwrap_or(0);
+        let first = (hash as usize)
+            .checked_rem(self.addresses.len())
+            .unwrap_or(0);
         let (before, from) = self.addresses.split_at_checked(first).unwrap_or((&[], &[]));
         Iterator::chain(from.iter(), before)
     }
@@ -103,19 +117,32 @@ impl From<kernel::alloc::AllocError> for Refusal {
 
 impl LocalAddresses {
     pub(crate) const fn new() -> Self {
-        Self { services: Snapshot::empty() }
+        Self {
+            services: Snapshot::empty(),
+        }
     }
 
     /// The addresses of a service.
     pub(crate) fn find<'a>(&self, key: &ServiceKey, guard: &'a rcu::Guard) -> Option<&'a Service> {
         let List(list) = self.services.read(guard)?;
-        let index = list.binary_search_by(|service| service.key.cmp(key)).ok()?;
-        list.get(index).map(|service| &**service)
+        let mut range = list.as_slice();
+        // BOUND: Each round halves the range.
+        loop {
+            let (before, after) = range.split_at_checked(range.len() / 2)?;
+            let (middle, after) = after.split_first()?;
+            range = match key.cmp(&middle.key) {
+                Ordering::Less => before,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => after,
+            };
+        }
     }
 
     /// Whether any service has one.
     pub(crate) fn is_empty(&self, guard: &rcu::Guard) -> bool {
-        self.services.read(guard).is_none_or(|list| list.0.is_empty())
+        self.services
+            .read(guard)
+            .is_none_or(|list| list.0.is_empty())
     }
 
     /// Whether a packet of this tuple is meant for a service with a local address.
@@ -127,7 +154,9 @@ impl LocalAddresses {
             vip: packet.destination,
             vport,
         };
-        [packet.destination_port, Port(0)].iter().any(|&port| self.find(&key(port), guard).is_some())
+        [packet.destination_port, Port(0)]
+            .iter()
+            .any(|&port| self.find(&key(port), guard).is_some())
     }
 
     /// The service at a position of the sorted list.
@@ -137,43 +166,74 @@ impl LocalAddresses {
 
     /// Gives a service one more address. Under the writers' lock.
     pub(crate) fn add(&self, key: ServiceKey, address: Address) -> Result<(), Refusal> {
-        let mut addresses = KVec::new();
-        let old = self.find(&key, &rcu::read_lock()).map(|service| service.addresses.as_slice()).map(copy).transpose()?;
-        if let Some(old) = old {
-            if old.iter().any(|known| known.address == address) {
-                return Err(Refusal::Exists);
-            }
-            addresses = old;
+        let mut addresses = self.copy(&key, None)?;
+        if addresses.iter().any(|known| known.address == address) {
+            return Err(Refusal::Exists);
         }
-        let new = LocalAddress {
-            address,
-            connections: AtomicU32::new(0),
-            conflicts: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-        };
-        addresses.push(Arc::new(new, flags::GFP_KERNEL)?, flags::GFP_KERNEL)?;
+        let new = Arc::new(LocalAddress::new(address), flags::GFP_KERNEL)?;
+        addresses
+            .push_within_capacity(new)
+            .map_err(|_| Refusal::NoMemory)?;
         self.put(key, Some(addresses))
     }
 
     /// Takes an address away from a service; without an address, all of them. Connections that use
     /// one keep it. Under the writers' lock.
     pub(crate) fn remove(&self, key: ServiceKey, address: Option<Address>) -> Result<(), Refusal> {
-        let old = self.find(&key, &rcu::read_lock()).map(|service| service.addresses.as_slice()).map(copy).transpose()?;
-        let mut left = old.ok_or(Refusal::Absent)?;
-        let before = left.len();
-        left.retain(|known| address.is_some_and(|gone| known.address != gone));
-        if left.len() == before {
+        let has = |service: &Service| match address {
+            Some(address) => service
+                .addresses
+                .iter()
+                .any(|known| known.address == address),
+            None => true,
+        };
+        if !self.find(&key, &rcu::read_lock()).is_some_and(has) {
             return Err(Refusal::Absent);
         }
+        let left = match address {
+            Some(gone) => self.copy(&key, Some(gone))?,
+            None => KVec::new(),
+        };
         self.put(key, (!left.is_empty()).then_some(left))
     }
 
-    /// Forgets the addresses of services that are gone. Under the writers' lock.
-    pub(crate) fn purge(&self, exists: impl Fn(&ServiceKey) -> bool) -> Result<(), Refusal> {
+    /// The addresses of a service without one of them, with room for one more.
+    fn copy(
+        &self,
+        key: &ServiceKey,
+        without: Option<Address>,
+    ) -> Result<KVec<Arc<LocalAddress>>, Refusal> {
+        let guard = rcu::read_lock();
+        let addresses = self
+            .find(key, &guard)
+            .map_or(&[][..], |service| &service.addresses);
+        let room = addresses.len().saturating_add(1);
+        let mut copy = KVec::with_capacity(room, flags::GFP_ATOMIC)?;
+        for address in addresses
+            .iter()
+            .filter(|known| Some(known.address) != without)
+        {
+            copy.push_within_capacity(address.clone())
+                .map_err(|_| Refusal::NoMemory)?;
+        }
+        Ok(copy)
+    }
+
+    /// Keeps the addresses of the services that `name_all` names, and forgets those of others. Under
+    /// the writers' lock.
+    pub(crate) fn keep(
+        &self,
+        name_all: impl FnOnce(&mut dyn FnMut(ServiceKey)),
+    ) -> Result<(), Refusal> {
+        name_all(&mut |key| {
+            if let Some(service) = self.find(&key, &rcu::read_lock()) {
+                service.exists.store(true, Relaxed);
+            }
+        });
         let mut index = 0usize;
         // BOUND: Each round passes a service or removes one.
         while let Some(service) = self.nth(index) {
-            if exists(&service.key) {
+            if service.exists.swap(false, Relaxed) {
                 index = index.wrapping_add(1);
             } else {
                 self.put(service.key, None)?;
@@ -188,38 +248,48 @@ impl LocalAddresses {
     }
 
     /// Replaces the entry of one service.
-    fn put(&self, key: ServiceKey, addresses: Option<KVec<Arc<LocalAddress>>>) -> Result<(), Refusal> {
-        let mut list = KVVec::new();
+    fn put(
+        &self,
+        key: ServiceKey,
+        addresses: Option<KVec<Arc<LocalAddress>>>,
+    ) -> Result<(), Refusal> {
         let mut new = match addresses {
-            Some(addresses) => Some(Arc::new(Service { key, addresses }, flags::GFP_KERNEL)?),
+            Some(addresses) => {
+                let exists = AtomicBool::new(false);
+                Some(Arc::new(
+                    Service {
+                        key,
+                        addresses,
+                        exists,
+                    },
+                    flags::GFP_KERNEL,
+                )?)
+            }
             None => None,
+        };
+        let length = self
+            .services
+            .read(&rcu::read_lock())
+            .map_or(0, |list| list.0.len());
+        let mut list = KVVec::with_capacity(length.saturating_add(1), flags::GFP_KERNEL)?;
+        let mut append = |service| {
+            list.push_within_capacity(service)
+                .map_err(|_| Refusal::NoMemory)
         };
         let mut index = 0usize;
         // BOUND: The length of the old list: writers take turns.
         while let Some(service) = self.nth(index) {
             index = index.wrapping_add(1);
             if service.key >= key {
-                if let Some(new) = new.take() {
-                    list.push(new, flags::GFP_KERNEL)?;
-                }
+                new.take().map_or(Ok(()), &mut append)?;
             }
             if service.key != key {
-                list.push(service, flags::GFP_KERNEL)?;
+                append(service)?;
             }
         }
-        if let Some(new) = new {
-            list.push(new, flags::GFP_KERNEL)?;
-        }
+        new.take().map_or(Ok(()), &mut append)?;
         let list = RcuBox::new(List(list), flags::GFP_KERNEL).map_err(|_| Refusal::NoMemory)?;
         self.services.replace(Some(list));
         Ok(())
     }
-}
-
-fn copy(addresses: &[Arc<LocalAddress>]) -> Result<KVec<Arc<LocalAddress>>, Refusal> {
-    let mut copy = KVec::with_capacity(addresses.len(), flags::GFP_ATOMIC)?;
-    for address in addresses {
-        copy.push(address.clone(), flags::GFP_ATOMIC)?;
-    }
-    Ok(copy)
 }

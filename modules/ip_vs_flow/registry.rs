@@ -40,7 +40,9 @@ pub(crate) fn find(number: u32, _guard: &rcu::Guard) -> Option<&'static Method> 
 /// `flow_method::Registration::new`.
 #[no_mangle]
 extern "C" fn ip_vs_flow_register_method(method: &'static Method) -> c_int {
-    let Some(place) = place(method.number) else { return EINVAL.to_errno() };
+    let Some(place) = place(method.number) else {
+        return EINVAL.to_errno();
+    };
     let new = from_ref(method).cast_mut();
     // ORDERING: Release pairs with the acquire in `find`.
     match place.compare_exchange(null_mut(), new, Ordering::AcqRel, Ordering::Relaxed) {

@@ -49,7 +49,9 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     if packet.is_ipvs() {
         return Verdict::Accept;
     }
-    let Some(namespace) = Namespace::of(net) else { return Verdict::Accept };
+    let Some(namespace) = Namespace::of(net) else {
+        return Verdict::Accept;
+    };
     if namespace.flows().is_empty() {
         return Verdict::Accept;
     }
@@ -57,12 +59,16 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     if icmp::is_error(&mut packet) {
         return icmp::pass_to_client(net, namespace, packet, &guard);
     }
-    let Some(tuple) = tuple_of(&mut packet) else { return Verdict::Accept };
+    let Some(tuple) = tuple_of(&mut packet) else {
+        return Verdict::Accept;
+    };
     let Some(bound) = namespace.flows().find_reply(&tuple, &guard) else {
         return Verdict::Accept;
     };
     // The connection is ending: its port is about to be free, and nobody waits for the packet.
-    let Some(conn) = bound.conn.get(&guard) else { return Verdict::Drop };
+    let Some(conn) = bound.conn.get(&guard) else {
+        return Verdict::Drop;
+    };
     if namespace.flows().is_closing() {
         namespace.scene.count(Counter::Closing);
         conn.expire_now();
@@ -77,6 +83,13 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let (flow, method) = (&bound.flow, bound.method);
     let client = flow.client.reversed();
     // Dropping `conn` afterwards restarts the connection's timer.
-    Transit { net, scene: &namespace.scene, to: &client, rewrite: &flow.reply }
-        .forward(packet, |scene, packet, _mtu| (method.reply)(scene, flow, packet))
+    Transit {
+        net,
+        scene: &namespace.scene,
+        to: &client,
+        rewrite: &flow.reply,
+    }
+    .forward(packet, |scene, packet, _mtu| {
+        (method.reply)(scene, flow, packet)
+    })
 }

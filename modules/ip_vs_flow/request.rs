@@ -43,7 +43,9 @@ impl Forwarding for ClientPackets {
         embedded: Option<Embedded>,
     ) -> Verdict {
         let net = conn.net();
-        let Some(namespace) = Namespace::of(net) else { return Verdict::Drop };
+        let Some(namespace) = Namespace::of(net) else {
+            return Verdict::Drop;
+        };
         if namespace.flows().is_closing() {
             namespace.scene.count(Counter::Closing);
             conn.expire_now();
@@ -69,6 +71,13 @@ pub(crate) fn forward(
 ) -> Verdict {
     let flow = &bound.flow;
     let method = bound.method;
-    Transit { net, scene: &namespace.scene, to: &flow.server, rewrite: &flow.request }
-        .forward(packet, |scene, packet, mtu| (method.request)(scene, flow, packet, mtu))
+    Transit {
+        net,
+        scene: &namespace.scene,
+        to: &flow.server,
+        rewrite: &flow.request,
+    }
+    .forward(packet, |scene, packet, mtu| {
+        (method.request)(scene, flow, packet, mtu)
+    })
 }

@@ -100,7 +100,10 @@ pub(crate) struct AllPorts {
 impl AllPorts {
     pub(crate) fn new() -> Result<Self> {
         let key = HashKey::new(random::u64(), random::u64());
-        Ok(Self { table: Table::new(TABLE_BITS)?, key })
+        Ok(Self {
+            table: Table::new(TABLE_BITS)?,
+            key,
+        })
     }
 
     /// The pool of `server`, a tuple lip to rip:rport with no local port, made if there is none.
@@ -125,10 +128,18 @@ impl AllPorts {
                 pin_init!(ServerPorts { pool <- SpinLockBh::new(pool) }),
                 GFP_PACKET,
             )?;
-            let place =
-                Place { link: Link::new(), hash, key: *server, ports: ports.clone() };
+            let place = Place {
+                link: Link::new(),
+                hash,
+                key: *server,
+                ports: ports.clone(),
+            };
             let place = RcuBox::new(place, GFP_PACKET)?;
-            if self.table.insert(place, |other| other.key == *server).is_ok() {
+            if self
+                .table
+                .insert(place, |other| other.key == *server)
+                .is_ok()
+            {
                 return Ok(ports);
             }
         }

@@ -59,7 +59,9 @@ impl Transit<'_> {
         if hop {
             nat::decrement_ttl(headers).map_err(|_| Counter::TtlExpired)?;
         }
-        self.rewrite.apply(headers, sum).map_err(|_| Counter::Malformed)?;
+        self.rewrite
+            .apply(headers, sum)
+            .map_err(|_| Counter::Malformed)?;
         Ok(route)
     }
 }
@@ -106,5 +108,7 @@ pub(crate) fn tuple_of(packet: &mut Packet<'_>) -> Option<Tuple> {
 
 /// Where the transport header starts.
 pub(crate) fn transport_offset(packet: &Packet<'_>) -> Option<usize> {
-    wire::Ipv4::parse_fixed(packet.linear()).ok().map(|header| header.header_len())
+    wire::Ipv4::parse_fixed(packet.linear())
+        .ok()
+        .map(|header| header.header_len())
 }

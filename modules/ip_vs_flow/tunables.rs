@@ -19,13 +19,26 @@ const ON: i32 = 1;
 ///
 /// `tunables` stay where they are, and the namespace exists, until the result is dropped.
 pub(crate) unsafe fn register(net: &Net, tunables: &Tunables) -> Result<Settings> {
-    let port = |name, value| Setting { name, value: NonNull::from(value), min: &PORT_MIN, max: &PORT_MAX };
-    let flag = |name, value| Setting { name, value: NonNull::from(value), min: &OFF, max: &ON };
+    let port = |name, value| Setting {
+        name,
+        value: NonNull::from(value),
+        min: &PORT_MIN,
+        max: &PORT_MAX,
+    };
+    let flag = |name, value| Setting {
+        name,
+        value: NonNull::from(value),
+        min: &OFF,
+        max: &ON,
+    };
     let settings = [
         port(c"fullnat_lport_min", &tunables.lport_min),
         port(c"fullnat_lport_max", &tunables.lport_max),
         flag(c"fullnat_mss_adjust_entry", &tunables.mss_adjust),
-        flag(c"fullnat_timestamp_remove_entry", &tunables.timestamp_remove),
+        flag(
+            c"fullnat_timestamp_remove_entry",
+            &tunables.timestamp_remove,
+        ),
         flag(c"fullnat_toa_entry", &tunables.toa),
     ];
     // SAFETY: The contract of this function.

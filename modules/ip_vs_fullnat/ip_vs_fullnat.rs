@@ -46,7 +46,10 @@ struct FullNat {
 impl kernel::Module for FullNat {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let connections = net::Registration::new()?;
-        Ok(Self { _method: Registration::new(&METHOD)?, _connections: connections })
+        Ok(Self {
+            _method: Registration::new(&METHOD)?,
+            _connections: connections,
+        })
     }
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn bound(flow: &Flow, packet: &mut Packet<'_>, last_use: Option<LastU
         return;
     }
     if let Ok(segment) = Segment::of(packet) {
-        flow.tcp.set_shift(SequenceShift::choose(segment.seq, last_use));
+        flow.tcp
+            .set_shift(SequenceShift::choose(segment.seq, last_use));
     }
 }
 
@@ -42,7 +43,10 @@ pub(crate) fn request(
     }
     if segment.flags.fin() {
         // CAST: A segment is far below 4 GiB.
-        let next = segment.seq.wrapping_add(segment.data_len as u32).wrapping_add(1);
+        let next = segment
+            .seq
+            .wrapping_add(segment.data_len as u32)
+            .wrapping_add(1);
         flow.tcp.client_finished(shift.to_server(next));
     }
     let values = scene.tunables.now();
@@ -65,7 +69,8 @@ fn syn(
     disarm(scene, segment, packet)?;
     if values.timestamp_remove && segment.has_options() {
         segment.edit(packet, |tcp| {
-            tcp.get_mut(Tcp::MIN..).map_or(Delta::NONE, tcp_options::remove_timestamps)
+            tcp.get_mut(Tcp::MIN..)
+                .map_or(Delta::NONE, tcp_options::remove_timestamps)
         })?;
     }
     Ok(())
@@ -74,7 +79,10 @@ fn syn(
 /// Removes what a client has made up to pass for somebody else.
 fn disarm(scene: &Scene, segment: &Segment, packet: &mut Packet<'_>) -> Result<(), Counter> {
     let suspicious = |packet: &Packet<'_>| {
-        let options = packet.linear().get(segment.at..segment.end)?.get(Tcp::MIN..)?;
+        let options = packet
+            .linear()
+            .get(segment.at..segment.end)?
+            .get(Tcp::MIN..)?;
         Some(toa::has_forged(options))
     };
     if !segment.has_options() || suspicious(packet) != Some(true) {
@@ -111,7 +119,10 @@ fn introduce(
     } else {
         0
     };
-    let options = packet.linear().get(segment.at..segment.end).and_then(|tcp| tcp.get(Tcp::MIN..));
+    let options = packet
+        .linear()
+        .get(segment.at..segment.end)
+        .and_then(|tcp| tcp.get(Tcp::MIN..));
     let placement = toa::place(&client, options.ok_or(Counter::Malformed)?, room);
     let outcome = match placement {
         Ok(placement) => {
@@ -151,17 +162,30 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
     let bytes = packet.write(at.checked_add(new.len())?)?;
     let header_len = Tcp::MIN.checked_add(new.len())?;
 
-    let ip_len = bytes.get(Ipv4::LENGTH..).and_then(<[u8]>::first_chunk).copied()?;
+    let ip_len = bytes
+        .get(Ipv4::LENGTH..)
+        .and_then(<[u8]>::first_chunk)
+        .copied()?;
     // CAST: The engine sends no packet beyond 64 KiB that is not GSO, and such a packet's header
     // carries the low half of its length.
-    let new_ip_len = if ip_len == [0, 0] { ip_len } else { (total as u16).to_be_bytes() };
+    let new_ip_len = if ip_len == [0, 0] {
+        ip_len
+    } else {
+        (total as u16).to_be_bytes()
+    };
     put(bytes, Ipv4::LENGTH, new_ip_len);
-    if let Some(check) = bytes.get_mut(Ipv4::CHECK..).and_then(<[u8]>::first_chunk_mut) {
+    if let Some(check) = bytes
+        .get_mut(Ipv4::CHECK..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
         *check = Delta::of_word(ip_len, new_ip_len).apply(*check);
     }
 
     let tcp = bytes.get_mut(segment.at..)?;
-    let offset_flags = tcp.get(Tcp::OFFSET_FLAGS..).and_then(<[u8]>::first_chunk).copied()?;
+    let offset_flags = tcp
+        .get(Tcp::OFFSET_FLAGS..)
+        .and_then(<[u8]>::first_chunk)
+        .copied()?;
     let new_offset_flags = Tcp::parse_fixed(tcp).ok()?.offset_flags(header_len);
     put(tcp, Tcp::OFFSET_FLAGS, new_offset_flags);
     let header = Delta::between(old, new).then(Delta::of_word(offset_flags, new_offset_flags));

@@ -64,7 +64,10 @@ impl<F: Forwarding> App<F> {
     pub const fn new() -> Self {
         // SAFETY: Null pointers and zeroes are valid for every field.
         let app = unsafe { core::mem::zeroed() };
-        Self { app: UnsafeCell::new(app), _method: PhantomData }
+        Self {
+            app: UnsafeCell::new(app),
+            _method: PhantomData,
+        }
     }
 
     fn as_ptr(&self) -> *mut c::ip_vs_app {
@@ -132,7 +135,11 @@ impl Conn {
     }
 }
 
-/// `cp->packet_xmit`. Called by IPVS with a reference to the connection, under RCU.
+/// `cp->packet_xmit`.
+///
+/// # Safety
+///
+/// Called by IPVS with a reference to a connection that is bound to `F`, under RCU.
 unsafe extern "C" fn transmit<F: Forwarding>(
     skb: *mut c::sk_buff,
     conn: *mut c::ip_vs_conn,
@@ -150,8 +157,9 @@ unsafe extern "C" fn transmit<F: Forwarding>(
             let (header, conn, packet) =
                 unsafe { (&*header, Conn::from_raw(conn), Packet::from_raw(skb)) };
             // CAST: A flag of two; an offset into the packet.
-            let embedded = (header.hdr_flags & c::IP_VS_HDR_ICMP as i32 != 0)
-                .then_some(Embedded { network: header.off as usize });
+            let embedded = (header.hdr_flags & c::IP_VS_HDR_ICMP as i32 != 0).then_some(Embedded {
+                network: header.off as usize,
+            });
             F::transmit(conn, data, packet, embedded)
         }
     };
@@ -159,11 +167,12 @@ unsafe extern "C" fn transmit<F: Forwarding>(
     verdict.to_raw() as i32
 }
 
-/// `app->done_conn`. Called once, when nobody can find the connection any more; under RCU.
-unsafe extern "C" fn done<F: Forwarding>(
-    _app: *mut c::ip_vs_app,
-    conn: *mut c::ip_vs_conn,
-) -> i32 {
+/// `app->done_conn`.
+///
+/// # Safety
+///
+/// Called by IPVS once, when nobody can find the connection any more; under RCU.
+unsafe extern "C" fn done<F: Forwarding>(_app: *mut c::ip_vs_app, conn: *mut c::ip_vs_conn) -> i32 {
     // SAFETY: IPVS passes a valid connection that is bound to this app.
     unsafe {
         let data = (*conn).app_data.cast::<F::Data>();

@@ -16,7 +16,6 @@ use kernel_net::skb::Packet;
 use nat::{Address, Family, Port, Protocol, Tuple};
 use net_bindings as c;
 
-
 /// `struct ip_vs_conn`.
 #[repr(transparent)]
 pub struct Conn(Opaque<c::ip_vs_conn>);
@@ -52,7 +51,13 @@ pub struct ServiceKey {
 impl ServiceKey {
     /// The service of a firewall mark.
     pub const fn of_fwmark(family: Family, fwmark: u32) -> Self {
-        Self { fwmark, protocol: Protocol(0), family, vip: Address::UNSPECIFIED, vport: Port(0) }
+        Self {
+            fwmark,
+            protocol: Protocol(0),
+            family,
+            vip: Address::UNSPECIFIED,
+            vport: Port(0),
+        }
     }
 }
 
@@ -101,7 +106,10 @@ impl Conn {
     /// The real server.
     pub fn server(&self) -> (Address, Port) {
         let conn = self.fixed();
-        (address(&conn.daddr), Port::from_be_bytes(conn.dport.to_ne_bytes()))
+        (
+            address(&conn.daddr),
+            Port::from_be_bytes(conn.dport.to_ne_bytes()),
+        )
     }
 
     /// The forwarding method: 0 to 4 are IPVS's own.
@@ -132,7 +140,11 @@ impl Conn {
         let expires = unsafe { (&raw const (*self.as_ptr()).timer.expires).read_volatile() };
         let left = expires.wrapping_sub(kernel_net::time::jiffies());
         // CAST: IPVS's time-outs are far below 2^31 jiffies; what is past reads as zero.
-        if left > i32::MAX as usize { 0 } else { (left / c::CONFIG_HZ as usize) as u32 }
+        if left > i32::MAX as usize {
+            0
+        } else {
+            (left / c::CONFIG_HZ as usize) as u32
+        }
     }
 
     /// The service the connection was scheduled by.
@@ -167,7 +179,13 @@ impl Conn {
                 Direction::Reply => c::IP_VS_DIR_OUTPUT,
             };
             // CAST: An enum of two; an offset into a header.
-            transition(self.as_ptr(), direction as i32, packet.as_ptr(), data, transport as u32);
+            transition(
+                self.as_ptr(),
+                direction as i32,
+                packet.as_ptr(),
+                data,
+                transport as u32,
+            );
         }
     }
 

@@ -8,8 +8,6 @@
 //! C counterpart: `ip_vs_service_find()`; `include/net/ip_vs.h`, `ip_vs_rht_walk_buckets()`.
 
 use core::ptr::null_mut;
-use kernel::alloc::{flags, KVVec};
-use kernel::prelude::*;
 use nat::{Family, Port, Protocol};
 use net_bindings as c;
 
@@ -23,25 +21,12 @@ impl Ipvs {
     /// Whether there is a service of that name.
     pub fn has_service(self, key: &ServiceKey) -> bool {
         let mut found = false;
-        self.visit_services(|service| found |= service == *key);
+        self.visit_services(&mut |service| found |= service == *key);
         found
     }
 
-    /// The names of all services, sorted.
-    pub fn services(self) -> Result<KVVec<ServiceKey>> {
-        let mut keys = KVVec::new();
-        let mut complete = Ok(());
-        self.visit_services(|service| {
-            if complete.is_ok() {
-                complete = keys.push(service, flags::GFP_KERNEL);
-            }
-        });
-        complete?;
-        keys.sort_unstable();
-        Ok(keys)
-    }
-
-    fn visit_services(self, mut visitor: impl FnMut(ServiceKey)) {
+    /// Calls `visitor` with the name of every service.
+    pub fn visit_services(self, visitor: &mut dyn FnMut(ServiceKey)) {
         let ipvs = self.ipvs.as_ptr();
         // SAFETY: The namespace's IPVS is valid, and so are its locks, which keep the table and the
         // services where they are; what the pointers lead to is valid. While a table is being
@@ -69,7 +54,11 @@ impl Ipvs {
 }
 
 fn name(service: &c::ip_vs_service) -> ServiceKey {
-    let family = if u32::from(service.af) == c::AF_INET6 { Family::V6 } else { Family::V4 };
+    let family = if u32::from(service.af) == c::AF_INET6 {
+        Family::V6
+    } else {
+        Family::V4
+    };
     if service.fwmark != 0 {
         return ServiceKey::of_fwmark(family, service.fwmark);
     }

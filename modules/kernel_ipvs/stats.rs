@@ -24,7 +24,9 @@ impl Conn {
         // there, and both outlive the RCU section that the guard stands for.
         unsafe {
             let conn = self.as_ptr();
-            let Some(dest) = (&raw const (*conn).dest).read_volatile().as_ref() else { return };
+            let Some(dest) = (&raw const (*conn).dest).read_volatile().as_ref() else {
+                return;
+            };
             if dest.cflags & AVAILABLE == 0 {
                 return;
             }

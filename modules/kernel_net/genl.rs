@@ -14,9 +14,9 @@ pub use message::Message;
 
 use core::marker::PhantomData;
 use flow_abi::Kind;
-use kernel::ffi;
 use kernel::alloc::{flags, KVec};
 use kernel::error::{from_result, to_result};
+use kernel::ffi;
 use kernel::prelude::*;
 use kernel::types::Opaque;
 use net_bindings as c;
@@ -82,7 +82,10 @@ impl Request<'_> {
 fn explain(extack: *mut c::netlink_ext_ack, refusal: Refusal) -> Error {
     let (error, sentence) = match refusal.fault {
         Fault::Truncated => (EINVAL, c"the request ends inside an attribute"),
-        Fault::Unknown => (EINVAL, c"the request holds an attribute this kernel does not know"),
+        Fault::Unknown => (
+            EINVAL,
+            c"the request holds an attribute this kernel does not know",
+        ),
         Fault::Twice => (EINVAL, c"the request holds an attribute twice"),
         Fault::Length => (ERANGE, c"an attribute of the request has the wrong length"),
         Fault::Missing => (EINVAL, c"an attribute is missing from the request"),
@@ -105,18 +108,21 @@ pub struct Dump<'a> {
 }
 
 impl Dump<'_> {
+    /// What a dump keeps from one part to the next, in the words that netlink sets aside for it.
+    fn kept(&mut self) -> &mut [usize; 2] {
+        // SAFETY: The union is 48 bytes of plain words, zeroed by netlink at the start.
+        unsafe { &mut *(&raw mut self.callback.__bindgen_anon_1).cast() }
+    }
+
     /// Where the last part of the listing stopped: two numbers, zero at first.
-    pub fn position(&self) -> (usize, usize) {
-        // SAFETY: The member of the union that all dumps use; zeroed by netlink at the start.
-        let [outer, inner, ..] = unsafe { self.callback.__bindgen_anon_1.args };
-        // CAST: What `stop_at` stored.
-        (outer as usize, inner as usize)
+    pub fn position(&mut self) -> (usize, usize) {
+        let [outer, inner] = *self.kept();
+        (outer, inner)
     }
 
     /// Remembers where to go on.
     pub fn stop_at(&mut self, outer: usize, inner: usize) {
-        // CAST: Read back by `position` only.
-        self.callback.__bindgen_anon_1.args = [outer as isize, inner as isize, 0, 0, 0, 0];
+        *self.kept() = [outer, inner];
     }
 
     /// Adds one message, filled by `fill`; false if it does not fit and is not there.
@@ -131,7 +137,11 @@ impl Dump<'_> {
     }
 }
 
-/// A request comes in. Netlink passes the request and its parsed headers.
+/// A request comes in.
+///
+/// # Safety
+///
+/// Called by netlink, with the request and its parsed headers.
 unsafe extern "C" fn doit<F: Family>(_skb: *mut c::sk_buff, info: *mut c::genl_info) -> i32 {
     from_result(|| {
         // SAFETY: Valid for the time of the call.
@@ -146,18 +156,33 @@ unsafe extern "C" fn doit<F: Family>(_skb: *mut c::sk_buff, info: *mut c::genl_i
 }
 
 /// The next part of a listing is wanted. Returns the bytes there are; none means the end.
+///
+/// # Safety
+///
+/// Called by netlink, with its buffer and its callback of a dump.
 unsafe extern "C" fn dumpit<F: Family>(
     skb: *mut c::sk_buff,
     callback: *mut c::netlink_callback,
 ) -> i32 {
     from_result(|| {
         // SAFETY: Valid for the time of the call; `data` is what generic netlink put there.
-        let (callback, info) =
-            unsafe { (&mut *callback, &(*(*callback).data.cast::<c::genl_dumpit_info>()).info) };
+        let (callback, info) = unsafe {
+            (
+                &mut *callback,
+                &(*(*callback).data.cast::<c::genl_dumpit_info>()).info,
+            )
+        };
         // SAFETY: As above.
         let (request, action) = unsafe { request::<F>(info) }?;
         match action {
-            Action::Dump(list) => list(&request, &mut Dump { skb, callback, info })?,
+            Action::Dump(list) => list(
+                &request,
+                &mut Dump {
+                    skb,
+                    callback,
+                    info,
+                },
+            )?,
             Action::Do(_) => return Err(EOPNOTSUPP),
         }
         // SAFETY: The buffer is netlink's and valid.
@@ -181,8 +206,18 @@ unsafe fn request<'a, F: Family>(info: &'a c::genl_info) -> Result<(Request<'a>,
     };
     let extack = info.extack;
     let attributes = Attributes::parse(payload, F::KINDS).map_err(|r| explain(extack, r))?;
-    let action = F::COMMANDS.iter().find(|c| c.id == command).ok_or(EOPNOTSUPP)?;
-    Ok((Request { net, attributes, extack }, &action.action))
+    let action = F::COMMANDS
+        .iter()
+        .find(|c| c.id == command)
+        .ok_or(EOPNOTSUPP)?;
+    Ok((
+        Request {
+            net,
+            attributes,
+            extack,
+        },
+        &action.action,
+    ))
 }
 
 /// The registered family.
@@ -209,14 +244,20 @@ impl<F: Family> Registration<F> {
             let mut operation = c::genl_ops {
                 cmd: command.id,
                 // CAST: A bit of one byte.
-                flags: if command.admin { c::GENL_UNS_ADMIN_PERM as u8 } else { 0 },
+                flags: if command.admin {
+                    c::GENL_UNS_ADMIN_PERM as u8
+                } else {
+                    0
+                },
                 ..Default::default()
             };
             match command.action {
                 Action::Do(_) => operation.doit = Some(doit::<F>),
                 Action::Dump(_) => operation.dumpit = Some(dumpit::<F>),
             }
-            operations.push(operation, flags::GFP_KERNEL)?;
+            operations
+                .push_within_capacity(operation)
+                .map_err(|_| ENOMEM)?;
         }
         let mut family = c::genl_family {
             version: u32::from(F::VERSION),
@@ -224,7 +265,7 @@ impl<F: Family> Registration<F> {
             ops: operations.as_ptr(),
             // CAST: A handful.
             n_ops: operations.len() as u8,
-            resv_start_op: u8::MAX.into(),
+            resv_start_op: u8::MAX,
             ..Default::default()
         };
         family.set_netnsok(1);
@@ -237,7 +278,11 @@ impl<F: Family> Registration<F> {
         // SAFETY: The family and its operations stay where they are until it is unregistered.
         to_result(unsafe { c::genl_register_family(family.get()) })?;
         // INVARIANT: Registered just now.
-        Ok(Self { family, _operations: operations, _family: PhantomData })
+        Ok(Self {
+            family,
+            _operations: operations,
+            _family: PhantomData,
+        })
     }
 }
 

@@ -42,7 +42,10 @@ impl<T> SpinLockBh<T> {
     pub fn lock(&self) -> Guard<'_, T> {
         // SAFETY: The lock was initialised by `new`, the only constructor.
         unsafe { c::kn_spin_lock_bh(self.lock.get()) };
-        Guard { lock: self, _not_send: NotThreadSafe }
+        Guard {
+            lock: self,
+            _not_send: NotThreadSafe,
+        }
     }
 }
 

@@ -11,8 +11,8 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use kernel::ffi;
 use kernel::error::{from_result, to_result};
+use kernel::ffi;
 use kernel::prelude::*;
 use kernel::types::Opaque;
 use net_bindings as c;
@@ -79,7 +79,10 @@ unsafe impl<T: PerNet> Sync for Slot<T> {}
 impl<T: PerNet> Slot<T> {
     /// An unregistered slot.
     pub const fn new() -> Self {
-        Self { id: UnsafeCell::new(0), _data: PhantomData }
+        Self {
+            id: UnsafeCell::new(0),
+            _data: PhantomData,
+        }
     }
 
     #[inline]
@@ -124,7 +127,10 @@ impl<T: PerNet> Registration<T> {
         // SAFETY: The operations stay where they are until they are unregistered.
         to_result(unsafe { c::register_pernet_subsys(operations.get()) })?;
         // INVARIANT: Registered just now.
-        Ok(Self { operations, _data: PhantomData })
+        Ok(Self {
+            operations,
+            _data: PhantomData,
+        })
     }
 }
 
@@ -136,6 +142,10 @@ impl<T: PerNet> Drop for Registration<T> {
 }
 
 /// A namespace comes into being, or the module is loaded.
+///
+/// # Safety
+///
+/// Called by the kernel while the operations of `T` are registered.
 unsafe extern "C" fn init<T: PerNet>(net: *mut c::net) -> ffi::c_int {
     from_result(|| {
         // SAFETY: The kernel passes a valid namespace.
@@ -143,17 +153,27 @@ unsafe extern "C" fn init<T: PerNet>(net: *mut c::net) -> ffi::c_int {
         // SAFETY: The value is not moved until `exit` drops it in place.
         let data = KBox::into_raw(unsafe { Pin::into_inner_unchecked(T::new(net)?) });
         // SAFETY: The namespace has room for a pointer under our number.
-        unsafe { c::kn_net_generic(net.as_ptr(), T::slot().id()).cast::<*mut T>().write(data) };
+        unsafe {
+            c::kn_net_generic(net.as_ptr(), T::slot().id())
+                .cast::<*mut T>()
+                .write(data)
+        };
         Ok(0)
     })
 }
 
 /// The namespace, or the module, goes away.
+///
+/// # Safety
+///
+/// Called by the kernel once per namespace that `init` was called for.
 unsafe extern "C" fn exit<T: PerNet>(net: *mut c::net) {
     // SAFETY: The kernel passes a valid namespace; the place holds what `init` stored.
     let place = unsafe { c::kn_net_generic(net, T::slot().id()) }.cast::<*mut T>();
     // SAFETY: As above.
-    let Some(data) = NonNull::new(unsafe { place.read() }) else { return };
+    let Some(data) = NonNull::new(unsafe { place.read() }) else {
+        return;
+    };
     // SAFETY: The data lives until it is dropped below, the namespace longer.
     unsafe { data.as_ref().exit(Net::from_raw(net)) };
     // SAFETY: `exit` has seen to it that nobody uses the data any more; it came from a `KBox`.

@@ -8,9 +8,9 @@
 //! C header: `include/linux/netfilter.h`.
 
 use core::ptr::NonNull;
-use kernel::ffi;
 use kernel::alloc::{flags, KVec};
 use kernel::error::to_result;
+use kernel::ffi;
 use kernel::prelude::*;
 use net_bindings as c;
 
@@ -74,13 +74,17 @@ impl Entry {
             hook: Some(trampoline::<H>),
             // CAST: Small numbers of enums.
             pf: c::NFPROTO_IPV4 as u8,
-            hooknum: place as u32,
+            hooknum: place,
             priority: H::PRIORITY,
             ..Default::default()
         })
     }
 }
 
+/// Hands a packet to the hook.
+///
+/// # Safety
+///
 /// Called by netfilter with a packet that is the hook's until it returns.
 unsafe extern "C" fn trampoline<H: Hook>(
     _private: *mut ffi::c_void,
@@ -118,14 +122,17 @@ impl Hooks {
     pub unsafe fn register<const N: usize>(net: &Net, hooks: [Entry; N]) -> Result<Self> {
         let mut entries = KVec::with_capacity(N, flags::GFP_KERNEL)?;
         for hook in hooks {
-            entries.push(hook, flags::GFP_KERNEL)?;
+            entries.push_within_capacity(hook).map_err(|_| ENOMEM)?;
         }
         // SAFETY: The array stays where it is until `drop`; `Entry` is just an `nf_hook_ops`.
         to_result(unsafe {
             c::nf_register_net_hooks(net.as_ptr(), entries.as_ptr().cast(), N as u32)
         })?;
         // INVARIANT: Registered just now; the contract says that the namespace outlives it.
-        Ok(Self { net: NonNull::from(net).cast(), entries })
+        Ok(Self {
+            net: NonNull::from(net).cast(),
+            entries,
+        })
     }
 }
 

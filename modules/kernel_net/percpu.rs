@@ -8,8 +8,8 @@
 //! C header: `include/linux/percpu.h`.
 
 use core::ptr::NonNull;
-use kernel::ffi;
 use kernel::cpu::{nr_cpu_ids, CpuId};
+use kernel::ffi;
 use kernel::prelude::*;
 use net_bindings as c;
 
@@ -61,7 +61,11 @@ impl<const N: usize> Counters<N> {
             return 0;
         }
         // SAFETY: By the invariant the block holds `N` words on each CPU, and `index` is below.
-        let counter = unsafe { c::kn_per_cpu_ptr(self.block.as_ptr(), cpu.as_u32()).cast::<u64>().add(index) };
+        let counter = unsafe {
+            c::kn_per_cpu_ptr(self.block.as_ptr(), cpu.as_u32())
+                .cast::<u64>()
+                .add(index)
+        };
         // SAFETY: As above; a word is read at once.
         unsafe { counter.read_volatile() }
     }
@@ -76,6 +80,8 @@ impl<const N: usize> Drop for Counters<N> {
 
 /// The CPUs that run now.
 pub fn online_cpus() -> impl Iterator<Item = CpuId> {
-    // SAFETY: A number below `nr_cpu_ids`.
-    (0..nr_cpu_ids()).filter(|cpu| unsafe { c::kn_cpu_online(*cpu) }).filter_map(CpuId::from_u32)
+    (0..nr_cpu_ids())
+        // SAFETY: A number below `nr_cpu_ids`.
+        .filter(|cpu| unsafe { c::kn_cpu_online(*cpu) })
+        .filter_map(CpuId::from_u32)
 }

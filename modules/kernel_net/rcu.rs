@@ -41,9 +41,17 @@ unsafe impl<T: Sync> Sync for RcuBox<T> {}
 impl<T: 'static> RcuBox<T> {
     /// Moves `value` to the heap.
     pub fn new(value: T, flags: kernel::alloc::Flags) -> Result<Self> {
-        let node = KBox::new(Node { head: Default::default(), value }, flags)?;
+        let node = KBox::new(
+            Node {
+                head: Default::default(),
+                value,
+            },
+            flags,
+        )?;
         // INVARIANT: The pointer comes from `KBox::into_raw`, just now.
-        Ok(Self { node: NonNull::from(KBox::leak(node)) })
+        Ok(Self {
+            node: NonNull::from(KBox::leak(node)),
+        })
     }
 
     /// Gives the value away as a pointer to it.
@@ -77,7 +85,11 @@ impl<T> Deref for RcuBox<T> {
 
 impl<T> Drop for RcuBox<T> {
     fn drop(&mut self) {
-        /// Called by RCU in softirq, when no reader can hold the node any more.
+        /// Drops a node in softirq.
+        ///
+        /// # Safety
+        ///
+        /// Called by RCU when no reader can hold the node any more.
         unsafe extern "C" fn free<T>(head: *mut c::callback_head) {
             // SAFETY: The head is the first field of a node that was handed to RCU below.
             drop(unsafe { KBox::from_raw(head.cast::<Node<T>>()) });
@@ -105,7 +117,9 @@ impl<T> Snapshot<T> {
     /// A snapshot that holds nothing yet.
     pub const fn empty() -> Self {
         // INVARIANT: Null is allowed.
-        Self { current: AtomicPtr::new(null_mut()) }
+        Self {
+            current: AtomicPtr::new(null_mut()),
+        }
     }
 
     /// The value of this moment.

@@ -31,9 +31,8 @@ impl Route {
     ) -> Option<Self> {
         let [source, destination] = [source, destination].map(|a| u32::from_ne_bytes(a.v4()));
         // SAFETY: The namespace and the packet are valid; the lookup copies what it needs.
-        let route = unsafe {
-            c::kn_route_output(net.as_ptr(), packet.as_ptr(), destination, source)
-        };
+        let route =
+            unsafe { c::kn_route_output(net.as_ptr(), packet.as_ptr(), destination, source) };
         // SAFETY: The helper looks at the value of the pointer only.
         if unsafe { c::kn_is_err(route.cast()) } {
             return None;

@@ -45,9 +45,13 @@ impl Packet<'_> {
     /// `skb` is valid for as long as the packet is used, is the caller's to change, and its `data`
     /// points at the network header.
     pub unsafe fn from_raw(skb: *mut c::sk_buff) -> Self {
-        // INVARIANT: The contract of this function.
         // SAFETY: A valid pointer is not null.
-        Self { skb: unsafe { NonNull::new_unchecked(skb) }, _borrow: PhantomData }
+        let skb = unsafe { NonNull::new_unchecked(skb) };
+        // INVARIANT: The contract of this function.
+        Self {
+            skb,
+            _borrow: PhantomData,
+        }
     }
 
     /// The C object.
@@ -76,6 +80,7 @@ impl Packet<'_> {
     }
 
     /// Length in bytes from the network header on; of a GSO packet, all of it.
+    #[expect(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         // CAST: A packet is far below 4 GiB.
         self.skb().len as usize
@@ -139,9 +144,11 @@ impl Packet<'_> {
 
     /// Whether each of the packets on the wire is at most `mtu` bytes long.
     pub fn fits(&self, mtu: u32) -> bool {
+        if self.skb().len <= mtu {
+            return true;
+        }
         // SAFETY: By the invariant.
-        self.skb().len <= mtu
-            || self.is_gso() && unsafe { c::skb_gso_validate_network_len(self.as_ptr(), mtu) }
+        self.is_gso() && unsafe { c::skb_gso_validate_network_len(self.as_ptr(), mtu) }
     }
 
     /// Whether IPVS, or we, have handled the packet already.

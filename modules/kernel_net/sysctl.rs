@@ -66,7 +66,7 @@ impl Settings {
                 extra2: core::ptr::from_ref(setting.max).cast_mut().cast(),
                 ..Default::default()
             };
-            table.push(entry, flags::GFP_KERNEL)?;
+            table.push_within_capacity(entry).map_err(|_| ENOMEM)?;
         }
         // SAFETY: The table and the values outlive the registration, by the invariant and the
         // contract.
@@ -74,7 +74,10 @@ impl Settings {
             c::register_net_sysctl_sz(net.as_ptr(), path.as_char_ptr(), table.as_mut_ptr(), N)
         });
         // INVARIANT: Registered just now.
-        Ok(Self { header: header.ok_or(ENOMEM)?, _table: table })
+        Ok(Self {
+            header: header.ok_or(ENOMEM)?,
+            _table: table,
+        })
     }
 }
 

@@ -28,7 +28,9 @@ pub struct Link<T> {
 impl<T> Link<T> {
     /// Of an entry that is in no table.
     pub const fn new() -> Self {
-        Self { next: AtomicPtr::new(null_mut()) }
+        Self {
+            next: AtomicPtr::new(null_mut()),
+        }
     }
 }
 
@@ -65,7 +67,9 @@ impl<T: Entry> Table<T> {
         let mut buckets = KVVec::with_capacity(size, flags::GFP_KERNEL)?;
         // BOUND: The capacity just reserved.
         for _ in 0..size {
-            buckets.push_within_capacity(AtomicPtr::new(null_mut())).map_err(|_| ENOMEM)?;
+            buckets
+                .push_within_capacity(AtomicPtr::new(null_mut()))
+                .map_err(|_| ENOMEM)?;
         }
         let mut locks = KVVec::with_capacity(LOCKS, flags::GFP_KERNEL)?;
         for _ in 0..LOCKS {
@@ -73,7 +77,10 @@ impl<T: Entry> Table<T> {
             locks.push_within_capacity(lock).map_err(|_| ENOMEM)?;
         }
         // INVARIANT: One shifted left is a power of two; the chains are empty.
-        Ok(Self { buckets, locks: Pin::new(locks) })
+        Ok(Self {
+            buckets,
+            locks: Pin::new(locks),
+        })
     }
 
     fn bucket(&self, hash: u32) -> Option<&AtomicPtr<T>> {
@@ -84,7 +91,9 @@ impl<T: Entry> Table<T> {
 
     fn lock(&self, hash: u32) -> Option<crate::lock::Guard<'_, ()>> {
         // CAST: As in `bucket`.
-        self.locks.get(hash as usize % LOCKS).map(|lock| lock.lock())
+        self.locks
+            .get(hash as usize % LOCKS)
+            .map(|lock| lock.lock())
     }
 
     /// The entry of that hash for which `is_it` holds.
@@ -161,7 +170,9 @@ impl<T: Entry> Table<T> {
 
     /// Calls `visitor` for each entry of one bucket.
     pub fn visit(&self, bucket: usize, _guard: &rcu::Guard, mut visitor: impl FnMut(&T)) {
-        let Some(head) = self.buckets.get(bucket) else { return };
+        let Some(head) = self.buckets.get(bucket) else {
+            return;
+        };
         let mut next = head.load(Ordering::Acquire);
         // BOUND: The length of the chain. An entry that is unlinked meanwhile still leads on.
         // SAFETY: As in `find`.

@@ -6,8 +6,8 @@
 
 use core::marker::PhantomData;
 use core::ptr::NonNull;
-use kernel::ffi;
 use kernel::error::to_result;
+use kernel::ffi;
 use kernel::prelude::*;
 use net_bindings as c;
 
@@ -28,15 +28,30 @@ impl Message<'_> {
     /// # Safety
     ///
     /// `skb` is a netlink buffer that the caller fills and that outlives the message.
-    pub(super) unsafe fn start(skb: *mut c::sk_buff, info: &c::genl_info, command: u8) -> Option<Self> {
+    pub(super) unsafe fn start(
+        skb: *mut c::sk_buff,
+        info: &c::genl_info,
+        command: u8,
+    ) -> Option<Self> {
         // CAST: A flag of 16 bits.
         let flags = c::NLM_F_MULTI as i32;
         // SAFETY: The contract; generic netlink keeps the family as long as its requests.
         let header = NonNull::new(unsafe {
-            c::genlmsg_put(skb, info.snd_portid, info.snd_seq, info.family, flags, command)
+            c::genlmsg_put(
+                skb,
+                info.snd_portid,
+                info.snd_seq,
+                info.family,
+                flags,
+                command,
+            )
         })?;
         // INVARIANT: Put into the buffer just now.
-        Some(Self { skb, header, _buffer: PhantomData })
+        Some(Self {
+            skb,
+            header,
+            _buffer: PhantomData,
+        })
     }
 
     /// Closes the message, or takes it back.

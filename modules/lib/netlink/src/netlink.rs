@@ -58,10 +58,16 @@ impl<'a> Attributes<'a> {
         // BOUND: Every round takes at least a header off `rest`.
         while !rest.is_empty() {
             let (id, payload, next) = split(rest)?;
-            let refuse = |fault| Err(Refusal { fault, attribute: id });
-            let (Some(kind), Some(place)) =
-                (kinds.get(usize::from(id)), payloads.get_mut(usize::from(id)))
-            else {
+            let refuse = |fault| {
+                Err(Refusal {
+                    fault,
+                    attribute: id,
+                })
+            };
+            let (Some(kind), Some(place)) = (
+                kinds.get(usize::from(id)),
+                payloads.get_mut(usize::from(id)),
+            ) else {
                 return refuse(Fault::Unknown);
             };
             match kind {
@@ -82,7 +88,10 @@ impl<'a> Attributes<'a> {
 
     /// The payload of an attribute that has to be there.
     pub fn need(&self, id: u16) -> Result<&'a [u8], Refusal> {
-        self.get(id).ok_or(Refusal { fault: Fault::Missing, attribute: id })
+        self.get(id).ok_or(Refusal {
+            fault: Fault::Missing,
+            attribute: id,
+        })
     }
 
     /// The attributes inside an attribute.
@@ -111,11 +120,17 @@ impl<'a> Attributes<'a> {
 
 /// Takes the first attribute off: id, payload and what follows its padding.
 fn split(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), Refusal> {
-    let truncated = |attribute| Refusal { fault: Fault::Truncated, attribute };
+    let truncated = |attribute| Refusal {
+        fault: Fault::Truncated,
+        attribute,
+    };
     let Some(&[l0, l1, t0, t1]) = bytes.first_chunk::<HEADER>() else {
         return Err(truncated(0));
     };
-    let (len, id) = (u16::from_ne_bytes([l0, l1]), u16::from_ne_bytes([t0, t1]) & !FLAGS);
+    let (len, id) = (
+        u16::from_ne_bytes([l0, l1]),
+        u16::from_ne_bytes([t0, t1]) & !FLAGS,
+    );
     let len = usize::from(len);
     let (attribute, _) = bytes.split_at_checked(len).ok_or(truncated(id))?;
     let payload = attribute.get(HEADER..).ok_or(truncated(id))?;

@@ -6,7 +6,10 @@ use netlink::{Attributes, Fault, Refusal};
 use proptest::prelude::*;
 
 fn attribute(id: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = u16::try_from(payload.len() + 4).unwrap().to_ne_bytes().to_vec();
+    let mut bytes = u16::try_from(payload.len() + 4)
+        .unwrap()
+        .to_ne_bytes()
+        .to_vec();
     bytes.extend(id.to_ne_bytes());
     bytes.extend(payload);
     bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -45,14 +48,26 @@ fn refuses_what_the_spec_does_not_describe() {
     let fault = |fault, attribute| Refusal { fault, attribute };
     assert_eq!(refusal(&attribute(9, &[0; 4])), fault(Fault::Unknown, 9));
     assert_eq!(refusal(&attribute(0, &[0; 4])), fault(Fault::Unknown, 0));
-    assert_eq!(refusal(&[port.clone(), port].concat()), fault(Fault::Twice, service::PORT));
-    assert_eq!(refusal(&attribute(service::PORT, &[0; 4])), fault(Fault::Length, service::PORT));
-    assert_eq!(refusal(&attribute(service::ADDR, &[0; 17])), fault(Fault::Length, service::ADDR));
+    assert_eq!(
+        refusal(&[port.clone(), port].concat()),
+        fault(Fault::Twice, service::PORT)
+    );
+    assert_eq!(
+        refusal(&attribute(service::PORT, &[0; 4])),
+        fault(Fault::Length, service::PORT)
+    );
+    assert_eq!(
+        refusal(&attribute(service::ADDR, &[0; 17])),
+        fault(Fault::Length, service::ADDR)
+    );
     assert_eq!(refusal(&[3, 0, 1, 0]), fault(Fault::Truncated, 1));
     assert_eq!(refusal(&[8, 0, 1, 0]), fault(Fault::Truncated, 1));
     assert_eq!(refusal(&[8, 0, 1]), fault(Fault::Truncated, 0));
     let set = Attributes::parse(&[], &service::KINDS).unwrap();
-    assert_eq!(set.need(service::PORT), Err(fault(Fault::Missing, service::PORT)));
+    assert_eq!(
+        set.need(service::PORT),
+        Err(fault(Fault::Missing, service::PORT))
+    );
 }
 
 proptest! {
