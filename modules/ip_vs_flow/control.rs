@@ -9,6 +9,7 @@ use flow_abi::{command, conn, counter, laddr, service, top};
 use flow_method::Counter;
 use kernel::prelude::*;
 use kernel_ipvs::{Conn, Ipvs, ServiceKey};
+use kernel_net::errno;
 use kernel_net::genl::{Action, Command, Dump, Family, Message, Request};
 use kernel_net::net::PerNet;
 use kernel_net::rcu;
@@ -267,7 +268,7 @@ fn service_of(request: &Request<'_>) -> Result<Option<ServiceKey>> {
         _ => return Err(request.refuse(EINVAL, c"the service's protocol is missing or unknown")),
     });
     if protocol != Protocol::TCP && protocol != Protocol::UDP {
-        return Err(request.refuse(EOPNOTSUPP, c"local addresses serve TCP and UDP"));
+        return Err(request.refuse(errno::not_supported(), c"local addresses serve TCP and UDP"));
     }
     needed(service::PORT)?;
     Ok(Some(ServiceKey {
@@ -323,10 +324,14 @@ fn connection_of(request: &Request<'_>) -> Result<Option<Tuple>> {
 fn family_of(request: &Request<'_>, number: Option<u16>) -> Result<AddressFamily> {
     match number.map(u32::from) {
         Some(kernel_net::AF_INET) => Ok(AddressFamily::V4),
-        Some(kernel_net::AF_INET6) => {
-            Err(request.refuse(EAFNOSUPPORT, c"local addresses are IPv4 only so far"))
-        }
-        Some(_) => Err(request.refuse(EAFNOSUPPORT, c"the address family is unknown")),
+        Some(kernel_net::AF_INET6) => Err(request.refuse(
+            errno::family_not_supported(),
+            c"local addresses are IPv4 only so far",
+        )),
+        Some(_) => Err(request.refuse(
+            errno::family_not_supported(),
+            c"the address family is unknown",
+        )),
         None => Err(request.refuse(EINVAL, c"the address family is missing")),
     }
 }

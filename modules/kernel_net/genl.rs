@@ -150,7 +150,7 @@ unsafe extern "C" fn doit<F: Family>(_skb: *mut c::sk_buff, info: *mut c::genl_i
         let (request, action) = unsafe { request::<F>(info) }?;
         match action {
             Action::Do(act) => act(&request).map(|()| 0),
-            Action::Dump(_) => Err(EOPNOTSUPP),
+            Action::Dump(_) => Err(crate::errno::not_supported()),
         }
     })
 }
@@ -183,7 +183,7 @@ unsafe extern "C" fn dumpit<F: Family>(
                     info,
                 },
             )?,
-            Action::Do(_) => return Err(EOPNOTSUPP),
+            Action::Do(_) => return Err(crate::errno::not_supported()),
         }
         // SAFETY: The buffer is netlink's and valid.
         Ok(unsafe { (*skb).len } as i32)
@@ -209,7 +209,7 @@ unsafe fn request<'a, F: Family>(info: &'a c::genl_info) -> Result<(Request<'a>,
     let action = F::COMMANDS
         .iter()
         .find(|c| c.id == command)
-        .ok_or(EOPNOTSUPP)?;
+        .ok_or_else(crate::errno::not_supported)?;
     Ok((
         Request {
             net,

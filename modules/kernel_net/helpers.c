@@ -72,7 +72,7 @@ void *kn_net_generic(const struct net *net, unsigned int id) { return net_generi
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start) { nla_nest_end(skb, start); }
 int kn_route_input(struct sk_buff *skb) { return ip_route_input_noref(skb, ip_hdr(skb)->daddr, ip_hdr(skb)->saddr, ip4h_dscp(ip_hdr(skb)), skb->dev); }
-struct rtable *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = ip4h_dscp(ip_hdr(skb)), .flowi4_mark = skb->mark }; return ip_route_output_key(net, &fl4); }
+struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = ip4h_dscp(ip_hdr(skb)), .flowi4_mark = skb->mark }; return &ip_route_output_key(net, &fl4)->dst; }
 bool kn_skb_is_input_route(const struct sk_buff *skb) { return rt_is_input_route(skb_rtable(skb)); }
 bool kn_skb_has_route(const struct sk_buff *skb) { return skb_dst(skb); }
 u64 kn_sock_cookie(const struct sock *sk) { return atomic64_read(&sk->sk_cookie); }

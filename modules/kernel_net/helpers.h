@@ -86,7 +86,7 @@ struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 /* net/route.h */
 int kn_route_input(struct sk_buff *skb);
-struct rtable *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr);
+struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr);
 bool kn_skb_is_input_route(const struct sk_buff *skb);
 bool kn_skb_has_route(const struct sk_buff *skb);
 /* net/sock.h */

@@ -8,6 +8,7 @@
 //!
 //! | file | C side |
 //! |---|---|
+//! | `errno` | error numbers |
 //! | `fprobe` | probes of kernel functions |
 //! | `genl` | generic netlink families |
 //! | `lock` | `spin_lock_bh()` |
@@ -27,6 +28,7 @@
 
 use kernel::alloc::{flags, Flags};
 
+pub mod errno;
 pub mod fprobe;
 pub mod genl;
 pub mod lock;

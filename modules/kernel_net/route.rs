@@ -19,7 +19,7 @@ use crate::skb::Packet;
 /// # Invariants
 ///
 /// The reference to the route is this value's own.
-pub struct Route(NonNull<c::rtable>);
+pub struct Route(NonNull<c::dst_entry>);
 
 impl Route {
     /// How `packet` gets to `destination` when it comes from `source`; honours its mark and DSCP.
@@ -42,8 +42,7 @@ impl Route {
     }
 
     fn dst(&self) -> *mut c::dst_entry {
-        // SAFETY: By the invariant the route is valid; the entry is its first member.
-        unsafe { &raw mut (*self.0.as_ptr()).dst }
+        self.0.as_ptr()
     }
 
     /// The largest packet in bytes that gets through.

@@ -183,7 +183,7 @@ impl Packet<'_> {
         self.write(end).ok_or(ENOMEM)?;
         if self.shared_info().gso_type & GSO_FRAGLIST != 0 {
             // The segments of such a packet carry headers of their own.
-            return Err(EOPNOTSUPP);
+            return Err(crate::errno::not_supported());
         }
         let (grow, shrink) = (new.len().saturating_sub(old), old.saturating_sub(new.len()));
         // CAST: Option blocks are at most 40 bytes long.
