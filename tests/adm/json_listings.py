@@ -35,7 +35,7 @@ def test_services_and_servers(fullnat):
     assert (service["address"], service["port"], service["scheduler"]) == (VIP, 80, "rr")
     assert service["local_addresses"] == [LOCAL]
     [server] = [server for server in service["servers"] if server["address"] == SERVERS[1]]
-    assert (server["port"], server["forward"], server["weight"]) == (80, "fullnat", 5)
+    assert (server["port"], server["forward"], server["weight"]) == (80, "FullNat", 5)
     assert (server["upper_threshold"], server["lower_threshold"]) == (9, 3)
 
 

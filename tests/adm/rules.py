@@ -3,6 +3,7 @@
 
 from lib.topology import LOCAL
 from lib.topology import VIP
+from lib.waiting import wait_until
 
 SERVICE = ("-t", f"{VIP}:80")
 
@@ -84,6 +85,8 @@ def test_clearing_takes_away_everything(fullnat):
 def test_zeroing_one_service_leaves_the_others_counts(topology, fullnat):
     for kind in ("connect", "udp"):
         topology.client.run("traffic", kind, f"{VIP}:80")
+    # IPVS adds up its counters every two seconds.
+    wait_until(lambda: fullnat.stats(f"{VIP}:80", "-u")["service"]["conns"], "the counters to be added up")
     fullnat.adm("-Z", *SERVICE)
     assert fullnat.stats(f"{VIP}:80", "-t")["service"]["conns"] == 0
     assert fullnat.stats(f"{VIP}:80", "-u")["service"]["conns"] == 1

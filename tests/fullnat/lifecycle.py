@@ -61,6 +61,9 @@ def test_a_server_removed_under_load_costs_no_more_than_what_it_was_serving(topo
         assert connect(topology, "-n", 50)["servers"] == {SERVERS[1]: 50}
     finally:
         topology.servers[0].ip("link set eth0 up")
+        # The kernel notices a link within a second.
+        ping = ("ping", "-c", 1, "-W", 1, SERVERS[0])
+        wait_until(lambda: topology.director.run(*ping, code=None).returncode == 0, "the link to be back")
 
 
 def test_a_server_removed_and_put_back_serves_the_connections_it_had(topology, fullnat):

@@ -116,7 +116,8 @@ def test_traffic_in_either_direction_keeps_a_udp_flow_alive(director, wire):
 
 
 def test_packets_and_bytes_are_counted_in_both_directions(director, wire):
-    talk = Conversation(wire, 48005)
+    director.fullnat("-t", 8004, servers=[f"{RAW_SERVER}:81"])
+    talk = Conversation(wire, 48005, vport=8004)
     talk.open(options=b"", answer=b"")          # In 40 + 40, out 40.
     talk.client("PA", b"x" * 100)               # In 140.
     talk.server("PA", b"y" * 200)               # Out 240.
@@ -124,7 +125,7 @@ def test_packets_and_bytes_are_counted_in_both_directions(director, wire):
     expected = {"conns": 1, "in_packets": 4, "out_packets": 2, "in_bytes": 260, "out_bytes": 280}
 
     def counted():
-        return director.stats(f"{VIP}:81", "-t")
+        return director.stats(f"{VIP}:8004", "-t")
 
     # IPVS adds up its counters every two seconds.
     wait_until(lambda: counted()["service"]["in_packets"], "the counters to be added up")

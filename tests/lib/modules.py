@@ -41,16 +41,18 @@ def insert(name):
         os.close(fd)
 
 
+def try_remove(name):
+    """Unload one module unless it is in use."""
+    try:
+        _syscall(_DELETE_MODULE, name.encode(), os.O_NONBLOCK)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def remove(name):
     """Unload one module; its last users may be leaving just now."""
-    def gone():
-        try:
-            _syscall(_DELETE_MODULE, name.encode(), os.O_NONBLOCK)
-        except BlockingIOError:
-            return False
-        return True
-
-    wait_until(gone, f"module {name} to be unused")
+    wait_until(lambda: try_remove(name), f"module {name} to be unused")
 
 
 def load_director():

@@ -59,6 +59,8 @@ class Topology:
         self.director.ip(
             "link set lo up", "link set wan up", "link set lan1 up", "link set lan2 up",
             f"addr add {DIRECTOR}/24 dev wan", f"addr add {VIP}/32 dev lo", f"addr add {LOCAL}/32 dev lo",
+            # An interface that loses its last address loses its routes; these keep theirs.
+            "addr add 192.168.229.251/32 dev lan1", "addr add 192.168.229.252/32 dev lan2",
             *(f"route add {server} dev lan{number} src {LOCAL}" for number, server in enumerate(SERVERS, 1)),
         )
         for server, address in zip(self.servers, SERVERS, strict=True):

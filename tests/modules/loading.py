@@ -22,7 +22,7 @@ def modules_are_back():
 
 
 def start_load(topology):
-    words = ("--until-eof", "--rate", 100, "--timeout", 1, "--reset")
+    words = ("--until-eof", "--rate", 50, "--timeout", 1, "--reset")
     return topology.client.start("traffic", "connect", f"{VIP}:80", *words)
 
 
@@ -72,7 +72,7 @@ def test_a_method_can_be_taken_away_and_put_back_over_the_engine(topology, fulln
     works_again(topology, fullnat)
 
 
-@pytest.mark.limit(120)
+@pytest.mark.limit(400)
 def test_100_loads_and_unloads_under_traffic_harm_nothing(topology, fullnat):
     load = start_load(topology)
     wait_until(lambda: served(topology) > 20, "the load to flow")
@@ -109,5 +109,5 @@ def test_unloading_while_a_namespace_goes_away(topology, fullnat):
 
 def test_no_module_can_go_before_those_that_use_it(director):
     modules.load_director()
-    with pytest.raises(AssertionError):
-        modules.remove("ip_vs_flow")
+    assert not modules.try_remove("ip_vs_flow")
+    assert modules.loaded("ip_vs_flow")

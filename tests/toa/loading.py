@@ -52,9 +52,9 @@ def test_connections_live_through_loading_and_unloading(topology, fullnat):
     early.finish()
 
 
-@pytest.mark.limit(120)
+@pytest.mark.limit(400)
 def test_100_loads_and_unloads_under_load_lose_no_connection(topology, fullnat):
-    words = ("--until-eof", "--rate", 100, "--reset")
+    words = ("--until-eof", "--rate", 25, "--reset")
     load = topology.client.start("traffic", "connect", f"{VIP}:80", *words)
     for _ in range(100):
         modules.insert("toa")
