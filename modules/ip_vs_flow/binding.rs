@@ -91,9 +91,6 @@ fn bind<'a>(
         return Err(Counter::OnePacket);
     }
     let method = registry::find(conn.method(), guard).ok_or(Counter::NoMethod)?;
-    if namespace.flows().is_closing() {
-        return Err(Counter::Closing);
-    }
     let service = conn
         .service(guard)
         .and_then(|key| namespace.local_addresses.find(&key, guard))

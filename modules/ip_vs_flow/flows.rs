@@ -6,7 +6,7 @@
 //! table by the tuple of the server's answers. IPVS ends it: the last word is [`Flows::end`], from
 //! where it is freed after a grace period.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use flow_method::{Flow, Method};
 use kernel::prelude::*;
 use kernel::sync::Arc;
@@ -17,6 +17,7 @@ use kernel_net::time;
 use nat::{HashKey, Tuple};
 
 use crate::local_address::LocalAddress;
+use crate::registry;
 use crate::server_ports::ServerPorts;
 
 /// Buckets of a namespace's table, as a power of two: half a megabyte.
@@ -36,6 +37,13 @@ pub(crate) struct BoundFlow {
     ports: Arc<ServerPorts>,
 }
 
+impl BoundFlow {
+    /// Whether the method's module is going: packets of the flow are not worth sending any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        !registry::is_loaded(self.method)
+    }
+}
+
 impl Entry for BoundFlow {
     fn link(&self) -> &Link<Self> {
         &self.link
@@ -51,7 +59,6 @@ pub(crate) struct Flows {
     table: Table<BoundFlow>,
     key: HashKey,
     bound: AtomicUsize,
-    closing: AtomicBool,
 }
 
 impl Flows {
@@ -60,7 +67,6 @@ impl Flows {
             table: Table::new(TABLE_BITS)?,
             key: HashKey::new(kernel_net::random::u64(), kernel_net::random::u64()),
             bound: AtomicUsize::new(0),
-            closing: AtomicBool::new(false),
         })
     }
 
@@ -72,11 +78,6 @@ impl Flows {
     /// A number that spreads connections evenly, the same for packets of one connection.
     pub(crate) fn spread(&self, client: &Tuple) -> u32 {
         client.hash(&self.key)
-    }
-
-    /// Whether all flows are to end: their packets are not worth sending any more.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Relaxed)
     }
 
     /// The flow that a packet of a real server belongs to.
@@ -133,24 +134,38 @@ impl Flows {
         removed
     }
 
-    /// Ends all connections and returns when the last one is gone. Process context; nothing is
-    /// bound any more.
-    pub(crate) fn end_all(&self) {
-        self.closing.store(true, Relaxed);
+    /// Ends the connections that `which` picks, and returns when the last one is gone. Process
+    /// context; none of them is bound any more.
+    pub(crate) fn end_where(&self, which: impl Fn(&BoundFlow) -> bool) {
+        let mut rounds = 0u32;
         // BOUND: Each round sets every timer to the next tick. A connection survives a round only
         // if a packet holds it at that very moment, and such a packet is the last it carries.
-        while self.bound.load(Relaxed) != 0 {
-            for bucket in 0..self.table.size() {
-                let guard = rcu::read_lock();
-                self.table.visit(bucket, &guard, |entry| {
-                    entry.conn.peek(&guard).expire_now();
-                });
-            }
+        while self.expire(&which) {
             time::sleep_milliseconds(5);
+            rounds = rounds.saturating_add(1);
         }
-        // Who found a flow before it was removed is done with it afterwards.
-        rcu::synchronize();
-        self.closing.store(false, Relaxed);
+        if rounds > 0 {
+            // The last ones are out of the table; wait for those who have just taken them out.
+            rcu::synchronize();
+        }
+    }
+
+    /// Lets the connections that `which` picks expire with the next tick; whether there were any.
+    fn expire(&self, which: impl Fn(&BoundFlow) -> bool) -> bool {
+        let mut found = false;
+        if self.is_empty() {
+            return found;
+        }
+        for bucket in 0..self.table.size() {
+            let guard = rcu::read_lock();
+            self.table.visit(bucket, &guard, |entry| {
+                if which(entry) {
+                    entry.conn.peek(&guard).expire_now();
+                    found = true;
+                }
+            });
+        }
+        found
     }
 
     /// Shows every flow from the position on, until `visitor` has enough: the position it stopped at.

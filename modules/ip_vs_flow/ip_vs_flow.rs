@@ -66,11 +66,12 @@ impl kernel::Module for IpVsFlow {
     }
 }
 
-/// Stands for what RCU has yet to free with code of this module.
+/// Stands for code of this module that may still run: under RCU, and to free what RCU protected.
 struct Destructors;
 
 impl Drop for Destructors {
     fn drop(&mut self) {
+        rcu::synchronize();
         rcu::barrier();
     }
 }

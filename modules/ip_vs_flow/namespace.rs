@@ -89,9 +89,13 @@ impl PerNet for Namespace {
         Ok(namespace)
     }
 
-    fn exit(&self, _net: &Net) {
+    fn pre_exit(&self) {
+        // Taken out first: unregistering sleeps, the lock does not.
         let attachments = self.attachments.lock().take();
         drop(attachments);
-        self.flows.end_all();
+    }
+
+    fn exit(&self, _net: &Net) {
+        self.flows.end_where(|_| true);
     }
 }

@@ -37,6 +37,13 @@ pub(crate) fn find(number: u32, _guard: &rcu::Guard) -> Option<&'static Method> 
     unsafe { method.as_ref() }
 }
 
+/// Whether the method still is where connections find it.
+#[inline]
+pub(crate) fn is_loaded(method: &'static Method) -> bool {
+    place(method.number)
+        .is_some_and(|place| place.load(Ordering::Relaxed) == from_ref(method).cast_mut())
+}
+
 /// `flow_method::Registration::new`.
 #[no_mangle]
 extern "C" fn ip_vs_flow_register_method(method: &'static Method) -> c_int {
@@ -62,8 +69,10 @@ extern "C" fn ip_vs_flow_unregister_method(method: &'static Method) {
 
 /// `flow_method::Method::end_connections`.
 #[no_mangle]
-extern "C" fn ip_vs_flow_end_connections(net: &Net, _method: &'static Method) {
+extern "C" fn ip_vs_flow_end_connections(net: &Net, method: &'static Method) {
     if let Some(namespace) = Namespace::of(net) {
-        namespace.flows().end_all();
+        namespace
+            .flows()
+            .end_where(|bound| core::ptr::eq(bound.method, method));
     }
 }

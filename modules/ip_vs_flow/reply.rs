@@ -69,7 +69,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(conn) = bound.conn.get(&guard) else {
         return Verdict::Drop;
     };
-    if namespace.flows().is_closing() {
+    if bound.is_ending() {
         namespace.scene.count(Counter::Closing);
         conn.expire_now();
         return Verdict::Drop;

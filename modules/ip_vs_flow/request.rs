@@ -8,7 +8,7 @@
 //! Kernel counterpart: `ip_vs_nat_xmit()`.
 
 use flow_method::Counter;
-use kernel_ipvs::{App, Conn, Embedded, Forwarding};
+use kernel_ipvs::{App, Conn, Forwarding};
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
 use kernel_net::rcu::RcuBox;
@@ -36,24 +36,20 @@ impl Forwarding for ClientPackets {
         &APP
     }
 
-    fn transmit(
-        conn: &Conn,
-        bound: &BoundFlow,
-        packet: Packet<'_>,
-        embedded: Option<Embedded>,
-    ) -> Verdict {
+    fn transmit(conn: &Conn, bound: &BoundFlow, packet: Packet<'_>, is_error: bool) -> Verdict {
         let net = conn.net();
         let Some(namespace) = Namespace::of(net) else {
             return Verdict::Drop;
         };
-        if namespace.flows().is_closing() {
+        if bound.is_ending() {
             namespace.scene.count(Counter::Closing);
             conn.expire_now();
             return Verdict::Drop;
         }
-        match embedded {
-            None => forward(net, namespace, bound, packet),
-            Some(_) => icmp::pass_to_server(net, namespace, bound, packet),
+        if is_error {
+            icmp::pass_to_server(net, namespace, bound, packet)
+        } else {
+            forward(net, namespace, bound, packet)
         }
     }
 

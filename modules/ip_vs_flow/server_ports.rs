@@ -119,6 +119,7 @@ impl AllPorts {
             if let Some(place) = self.table.find(hash, guard, |place| place.key == *server) {
                 return Ok(place.ports.clone());
             }
+            self.reap_bucket(self.table.bucket_of(hash));
             let pool = Pool {
                 // CAST: A random number of 16 bits.
                 ports: PortPool::new(range.0, range.1, random::u64() as u16),
@@ -149,14 +150,18 @@ impl AllPorts {
     /// Frees the pools that nobody uses and no server remembers. Process context.
     pub(crate) fn reap(&self) {
         for bucket in 0..self.table.size() {
-            let guard = rcu::read_lock();
-            // A connection that has just found the pool keeps it, and its uniqueness with it, by
-            // the flow table, which refuses a tuple that is there already.
-            self.table.visit(bucket, &guard, |place| {
-                if place.ports.is_idle() {
-                    drop(self.table.remove(place));
-                }
-            });
+            self.reap_bucket(bucket);
         }
+    }
+
+    fn reap_bucket(&self, bucket: usize) {
+        let guard = rcu::read_lock();
+        // A connection that has just found the pool keeps it, and its uniqueness with it, by
+        // the flow table, which refuses a tuple that is there already.
+        self.table.visit(bucket, &guard, |place| {
+            if place.ports.is_idle() {
+                drop(self.table.remove(place));
+            }
+        });
     }
 }

@@ -14,7 +14,6 @@
 use flow_method::{Method, Registration};
 use kernel::prelude::*;
 use kernel_net::net::{self, Net, PerNet, Slot};
-use kernel_net::rcu;
 
 mod packet;
 mod reply;
@@ -50,12 +49,6 @@ impl kernel::Module for FullNat {
             _method: Registration::new(&METHOD)?,
             _connections: connections,
         })
-    }
-}
-
-impl Drop for FullNat {
-    fn drop(&mut self) {
-        rcu::synchronize();
     }
 }
 

@@ -20,13 +20,6 @@ use net_bindings as c;
 
 use crate::Conn;
 
-/// Where an ICMP error quotes a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Embedded {
-    /// Offset in bytes of the quoted IP header.
-    pub network: usize,
-}
-
 /// A forwarding method.
 pub trait Forwarding: Sync + Sized + 'static {
     /// What is bound to a connection.
@@ -37,13 +30,8 @@ pub trait Forwarding: Sync + Sized + 'static {
 
     /// Sends a packet of the client. Softirq, or process context for local clients; under RCU.
     ///
-    /// With `embedded` the packet is an ICMP error about a packet to the client.
-    fn transmit(
-        conn: &Conn,
-        data: &Self::Data,
-        packet: Packet<'_>,
-        embedded: Option<Embedded>,
-    ) -> Verdict;
+    /// With `is_error` the packet is an ICMP error about a packet to the client.
+    fn transmit(conn: &Conn, data: &Self::Data, packet: Packet<'_>, is_error: bool) -> Verdict;
 
     /// The connection ends. Readers under RCU may go on using the data; it must be made
     /// unreachable here.
@@ -156,11 +144,9 @@ unsafe extern "C" fn transmit<F: Forwarding>(
             // network header.
             let (header, conn, packet) =
                 unsafe { (&*header, Conn::from_raw(conn), Packet::from_raw(skb)) };
-            // CAST: A flag of two; an offset into the packet.
-            let embedded = (header.hdr_flags & c::IP_VS_HDR_ICMP as i32 != 0).then_some(Embedded {
-                network: header.off as usize,
-            });
-            F::transmit(conn, data, packet, embedded)
+            // CAST: One of two flags.
+            let is_error = header.hdr_flags & c::IP_VS_HDR_ICMP as i32 != 0;
+            F::transmit(conn, data, packet, is_error)
         }
     };
     // CAST: A small number.

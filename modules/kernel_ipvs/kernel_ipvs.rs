@@ -13,7 +13,7 @@ mod conn;
 mod services;
 mod stats;
 
-pub use app::{App, Embedded, Forwarding};
+pub use app::{App, Forwarding};
 pub use conn::{Conn, ConnHandle, ConnRef, Direction, ServiceKey};
 
 use core::ptr::NonNull;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/bottom_half.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/fprobe.h>
@@ -7,7 +6,6 @@
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
-#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/seq_file_net.h>
 #include <linux/tcp.h>
@@ -21,8 +19,6 @@
 #include <net/tcp.h>
 #include "helpers.h"
 
-void kn_local_bh_disable(void) { local_bh_disable(); }
-void kn_local_bh_enable(void) { local_bh_enable(); }
 bool kn_cpu_online(unsigned int cpu) { return cpu_online(cpu); }
 bool kn_is_err(const void *ptr) { return IS_ERR(ptr); }
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_argument(fregs, n); }
@@ -31,12 +27,10 @@ unsigned long kn_jiffies(void) { return jiffies; }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
 void __percpu *kn_alloc_percpu(size_t size, size_t align) { return __alloc_percpu(size, align); }
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu) { return per_cpu_ptr(ptr, cpu); }
-void *kn_this_cpu_ptr(void __percpu *ptr) { return this_cpu_ptr(ptr); }
 void kn_this_cpu_inc(u64 __percpu *counter) { this_cpu_inc(*counter); }
 void kn_this_cpu_add(u64 __percpu *counter, u64 by) { this_cpu_add(*counter, by); }
 u64 kn_percpu_sum(u64 __percpu *counter) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += *per_cpu_ptr(counter, cpu); return sum; }
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *)) { return proc_create_net_single(name, 0444, net->proc_net, show, NULL); }
-void kn_kvfree_rcu(struct kn_rcu_head *ptr) { kvfree_rcu(ptr, rcu); }
 bool kn_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
 struct net *kn_seq_file_single_net(struct seq_file *file) { return seq_file_single_net(file); }
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
@@ -47,12 +41,8 @@ void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst) { skb_dst_set(sk
 void kn_skb_forward_csum(struct sk_buff *skb) { skb_forward_csum(skb); }
 void kn_skb_orphan_early_demux(struct sk_buff *skb) { if (skb->dev) skb_orphan(skb); }
 void kn_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
-void kn_spin_lock(spinlock_t *lock) { spin_lock(lock); }
-void kn_spin_unlock(spinlock_t *lock) { spin_unlock(lock); }
 void kn_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
 void kn_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
-unsigned long kn_spin_lock_irqsave(spinlock_t *lock) { unsigned long flags; spin_lock_irqsave(lock, flags); return flags; }
-void kn_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags) { spin_unlock_irqrestore(lock, flags); }
 void kn_expire_timer_now(struct timer_list *timer) { mod_timer_pending(timer, jiffies); }
 const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(skb); }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
@@ -61,18 +51,17 @@ void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, 
 void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header); }
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info) { icmp_send(skb, type, code, info); }
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
-void kn_ip_vs_notrack(struct sk_buff *skb) { ip_vs_notrack(skb); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
 bool kn_check_net(const struct net *net) { return check_net(net); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
-bool kn_net_eq(const struct net *a, const struct net *b) { return net_eq(a, b); }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
+void kn_skb_untrack(struct sk_buff *skb) { nf_reset_ct(skb); nf_ct_set(skb, NULL, IP_CT_UNTRACKED); }
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start) { nla_nest_end(skb, start); }
 int kn_route_input(struct sk_buff *skb) { return ip_route_input_noref(skb, ip_hdr(skb)->daddr, ip_hdr(skb)->saddr, ip4h_dscp(ip_hdr(skb)), skb->dev); }
-struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = ip4h_dscp(ip_hdr(skb)), .flowi4_mark = skb->mark }; return &ip_route_output_key(net, &fl4)->dst; }
+struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = ip4h_dscp(ip_hdr(skb)) }; return &ip_route_output_key(net, &fl4)->dst; }
 bool kn_skb_is_input_route(const struct sk_buff *skb) { return rt_is_input_route(skb_rtable(skb)); }
 bool kn_skb_has_route(const struct sk_buff *skb) { return skb_dst(skb); }
 u64 kn_sock_cookie(const struct sock *sk) { return atomic64_read(&sk->sk_cookie); }

@@ -8,9 +8,6 @@
 #include <net/ip_vs.h>
 #include <net/route.h>
 
-/* linux/bottom_half.h */
-void kn_local_bh_disable(void);
-void kn_local_bh_enable(void);
 /* linux/cpumask.h */
 bool kn_cpu_online(unsigned int cpu);
 /* linux/err.h */
@@ -26,17 +23,11 @@ int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 /* linux/percpu.h */
 void __percpu *kn_alloc_percpu(size_t size, size_t align);
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
-void *kn_this_cpu_ptr(void __percpu *ptr);
 void kn_this_cpu_inc(u64 __percpu *counter);
 void kn_this_cpu_add(u64 __percpu *counter, u64 by);
 u64 kn_percpu_sum(u64 __percpu *counter);
 /* linux/proc_fs.h */
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *));
-/* linux/rcupdate.h */
-struct kn_rcu_head {
-	struct rcu_head rcu;
-};
-void kn_kvfree_rcu(struct kn_rcu_head *ptr);
 /* linux/refcount.h */
 bool kn_refcount_inc_not_zero(refcount_t *r);
 /* linux/seq_file_net.h */
@@ -51,12 +42,8 @@ void kn_skb_forward_csum(struct sk_buff *skb);
 void kn_skb_orphan_early_demux(struct sk_buff *skb);
 /* linux/spinlock.h */
 void kn_spin_lock_init(spinlock_t *lock);
-void kn_spin_lock(spinlock_t *lock);
-void kn_spin_unlock(spinlock_t *lock);
 void kn_spin_lock_bh(spinlock_t *lock);
 void kn_spin_unlock_bh(spinlock_t *lock);
-unsigned long kn_spin_lock_irqsave(spinlock_t *lock);
-void kn_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 /* linux/timer.h */
 void kn_expire_timer_now(struct timer_list *timer);
 /* linux/tcp.h */
@@ -71,16 +58,15 @@ void kn_genlmsg_end(struct sk_buff *skb, void *header);
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info);
 /* net/ip_vs.h */
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph);
-void kn_ip_vs_notrack(struct sk_buff *skb);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
-/* net/net_namespace.h */
 bool kn_check_net(const struct net *net);
-bool kn_net_eq(const struct net *a, const struct net *b);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
+/* net/netfilter/nf_conntrack.h */
+void kn_skb_untrack(struct sk_buff *skb);
 /* net/netlink.h */
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);

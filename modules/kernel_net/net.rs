@@ -49,6 +49,10 @@ pub trait PerNet: Send + Sync + Sized + 'static {
     /// Makes the data of a namespace.
     fn new(net: &Net) -> Result<Pin<KBox<Self>>>;
 
+    /// Stops what comes in: hooks, files. Nobody who was under RCU meanwhile is left when
+    /// [`exit`](Self::exit) is called.
+    fn pre_exit(&self) {}
+
     /// Ends what may still refer to the data; it is dropped afterwards.
     fn exit(&self, _net: &Net) {}
 
@@ -118,6 +122,7 @@ impl<T: PerNet> Registration<T> {
     pub fn new() -> Result<Self> {
         let operations = c::pernet_operations {
             init: Some(init::<T>),
+            pre_exit: Some(pre_exit::<T>),
             exit: Some(exit::<T>),
             id: T::slot().id.get(),
             size: size_of::<*const T>(),
@@ -160,6 +165,19 @@ unsafe extern "C" fn init<T: PerNet>(net: *mut c::net) -> ffi::c_int {
         };
         Ok(0)
     })
+}
+
+/// The namespace, or the module, is about to go away. The kernel waits for an RCU grace period after
+/// it has called this for all namespaces that go.
+///
+/// # Safety
+///
+/// Called by the kernel once per namespace that `init` was called for.
+unsafe extern "C" fn pre_exit<T: PerNet>(net: *mut c::net) {
+    // SAFETY: The kernel passes a valid namespace.
+    if let Some(data) = T::of(unsafe { Net::from_raw(net) }) {
+        data.pre_exit();
+    }
 }
 
 /// The namespace, or the module, goes away.

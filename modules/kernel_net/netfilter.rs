@@ -98,7 +98,8 @@ unsafe extern "C" fn trampoline<H: Hook>(
     H::packet(net, packet).to_raw()
 }
 
-/// Hooks of one namespace, registered as long as this value lives.
+/// Hooks of one namespace, registered as long as this value lives, and running for an RCU grace period
+/// longer: dropped in [`PerNet::pre_exit`](crate::net::PerNet::pre_exit), they are over in `exit`.
 ///
 /// # Invariants
 ///
@@ -147,7 +148,5 @@ impl Drop for Hooks {
                 self.entries.len() as u32,
             )
         };
-        // The hooks are out of sight; wait for those that are running.
-        crate::rcu::synchronize();
     }
 }

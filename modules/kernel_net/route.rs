@@ -22,7 +22,8 @@ use crate::skb::Packet;
 pub struct Route(NonNull<c::dst_entry>);
 
 impl Route {
-    /// How `packet` gets to `destination` when it comes from `source`; honours its mark and DSCP.
+    /// How `packet` gets to `destination` when it comes from `source`; honours its DSCP. Its
+    /// mark is not looked at: where marks choose services, they lead to the director itself.
     pub fn output(
         net: &Net,
         packet: &Packet<'_>,
@@ -80,7 +81,7 @@ impl Packet<'_> {
         let dst = core::mem::ManuallyDrop::new(route).dst();
         // SAFETY: The packet is ours to send; what the calls need is valid by the invariants.
         unsafe {
-            c::kn_ip_vs_notrack(skb);
+            c::kn_skb_untrack(skb);
             c::kn_skb_dst_drop(skb);
             c::kn_skb_dst_set(skb, dst);
             c::kn_skb_orphan_early_demux(skb);

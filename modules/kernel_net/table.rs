@@ -163,6 +163,12 @@ impl<T: Entry> Table<T> {
         }
     }
 
+    /// The bucket of a hash, for [`visit`](Self::visit).
+    pub fn bucket_of(&self, hash: u32) -> usize {
+        // CAST: As in `bucket`.
+        hash as usize & self.buckets.len().wrapping_sub(1)
+    }
+
     /// The number of buckets, for [`visit`](Self::visit).
     pub fn size(&self) -> usize {
         self.buckets.len()
