@@ -61,7 +61,6 @@ def test_syn_cookies_do_not_lose_the_client(topology, fullnat, toa):
     assert topology.servers[0].mib("TcpExtSyncookiesRecv") == before + 5
 
 
-def test_deferred_accept_does_not_lose_the_client(topology, fullnat, toa):
-    # The server is woken by the first data, so the bare ACK of the handshake is thrown away.
+def test_a_first_request_of_several_segments_does_not_lose_the_client(topology, fullnat, toa):
     seen = connect(topology, "-n", 4, "--size", 8000)
     assert seen["own_peer"] == 4
