@@ -87,7 +87,8 @@ def test_100_loads_and_unloads_under_traffic_harm_nothing(topology, fullnat):
             wait_until(lambda before=before: served(topology) > before, f"connections after load {turn}")
     seen = json.loads(load.finish(code=None))
     print(f"{seen['ok']} connections served meanwhile, {seen['failed']} lost")
-    assert seen["ok"] > 20
+    # One at least after each tenth load, and those before the first.
+    assert seen["ok"] > 10
     works_again(topology, fullnat)
 
 

@@ -345,7 +345,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
             split_ops(plain_dash(word))
         }
     });
-    match Args::try_parse_from(words) {
+    match Args::try_parse_from(name_sched_flags(words.collect())) {
         Ok(args) => Ok(Parsed::Args(Box::new(args))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
@@ -365,6 +365,26 @@ fn plain_dash(word: OsString) -> OsString {
         Some(rest) => format!("-{rest}").into(),
         None => word,
     }
+}
+
+/// Takes ipvsadm's `-b` for what it means there, where only that can be meant: in front of the flags
+/// of a scheduler. Ours says that a server is behind FullNAT, and has no value.
+fn name_sched_flags(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_flag = |word: &OsString| {
+        word.to_str().is_some_and(|text| {
+            ["sh-", "mh-", "flag-"]
+                .iter()
+                .any(|start| text.starts_with(start))
+        })
+    };
+    if let Some(flags) = words.iter().position(is_flag) {
+        if let Some(before) = flags.checked_sub(1).and_then(|place| words.get_mut(place)) {
+            if before == "-b" {
+                *before = "--sched-flags".into();
+            }
+        }
+    }
+    words
 }
 
 /// Cuts a cluster of short options behind `o`.

@@ -120,6 +120,7 @@ const SPELLINGS: &str = "
     ipvsadm -A -t 10.0.96.204:443 -p 300 -M 255.255.255.0
     ipvsadm -A -t 10.0.96.204:443 -p -s rr
     ipvsadm -A -t 10.0.96.204:443 --persistent=300 --scheduler=sh --sched-flags=sh-port,sh-fallback
+    ipvsadm -A -t 10.0.96.204:443 -s sh -p 360 -b sh-port
     ipvsadm -A -t [2001::201]:443 -p -M 64
     ipvsadm -A -u 10.0.96.204:53 -o -s rr
     ipvsadm -A -u 10.0.96.204:53 --ops

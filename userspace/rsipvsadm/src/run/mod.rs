@@ -6,7 +6,7 @@ mod session;
 
 use std::io::{self, BufRead, Write};
 
-use ipvs_netlink::{address, Method, ServiceFlags};
+use ipvs_netlink::{address, Method, Protocol, ServiceFlags, ServiceId};
 
 use crate::cli::{self, Parsed};
 use crate::failure::Failure;
@@ -136,7 +136,7 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
             let config = options.create(*id);
             if config.method == Method::FullNat {
                 session.need_fullnat()?;
-                refuse_one_packet(session, service)?;
+                fullnat_fits(session, service)?;
             }
             let result = session.ipvs().add_dest(service, &config);
             result.map_err(session::failure)
@@ -151,7 +151,7 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
             let config = options.overlay(old.config);
             if config.method == Method::FullNat {
                 session.need_fullnat()?;
-                refuse_one_packet(session, service)?;
+                fullnat_fits(session, service)?;
             }
             let result = session.ipvs().change_dest(service, &config);
             result.map_err(session::failure)
@@ -204,10 +204,19 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
     }
 }
 
-fn refuse_one_packet(
-    session: &mut Session,
-    service: &ipvs_netlink::ServiceId,
-) -> Result<(), Failure> {
+/// Refuses a FullNAT server where its packets would end in the director's own stack.
+fn fullnat_fits(session: &mut Session, service: &ServiceId) -> Result<(), Failure> {
+    let served = match service {
+        ServiceId::Address { protocol, addr, .. } => {
+            addr.is_ipv4() && [Protocol::TCP, Protocol::UDP].contains(protocol)
+        }
+        ServiceId::Fwmark { ipv6, .. } => !ipv6,
+    };
+    if !served {
+        return Err(Failure::runtime(format!(
+            "service {service}: FullNAT (-b) serves TCP and UDP over IPv4 so far"
+        )));
+    }
     let found = session.ipvs().service(service).map_err(session::failure)?;
     if found.config.flags.has(ServiceFlags::ONE_PACKET) {
         return Err(Failure::runtime(format!("service {service}: {OPS_REASON}")));
