@@ -45,7 +45,7 @@ impl Family for Control {
         },
         Command {
             id: command::CONN_GET,
-            admin: false,
+            admin: true,
             action: Action::Dump(list_connections),
         },
         Command {
@@ -65,6 +65,8 @@ fn add_local_address(request: &Request<'_>) -> Result {
     if !ipvs.is_some_and(|ipvs| ipvs.has_service(&key)) {
         return Err(request.refuse(ESRCH, c"there is no such virtual service"));
     }
+    namespace.flows().prepare()?;
+    namespace.ports.prepare()?;
     let _writer = namespace.writers.lock();
     namespace.ports.reap();
     namespace

@@ -13,7 +13,7 @@ use kernel::sync::Arc;
 use kernel_ipvs::ConnHandle;
 use kernel_net::rcu::{self, RcuBox};
 use kernel_net::table::{Entry, Link, Table};
-use kernel_net::time;
+use kernel_net::{random, time};
 use nat::{HashKey, Tuple};
 
 use crate::local_address::LocalAddress;
@@ -62,12 +62,17 @@ pub(crate) struct Flows {
 }
 
 impl Flows {
-    pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
-            table: Table::new(TABLE_BITS)?,
-            key: HashKey::new(kernel_net::random::u64(), kernel_net::random::u64()),
+    pub(crate) fn new() -> Self {
+        Self {
+            table: Table::empty(),
+            key: HashKey::new(random::u64(), random::u64()),
             bound: AtomicUsize::new(0),
-        })
+        }
+    }
+
+    /// Makes room for connections: a namespace without local addresses needs none. Process context.
+    pub(crate) fn prepare(&self) -> Result {
+        self.table.reserve(TABLE_BITS)
     }
 
     /// Whether there is none.

@@ -58,7 +58,7 @@ impl PerNet for Namespace {
     }
 
     fn new(net: &Net) -> Result<Pin<KBox<Self>>> {
-        let (scene, ports, flows) = (Scene::new()?, AllPorts::new()?, Flows::new()?);
+        let (scene, ports, flows) = (Scene::new()?, AllPorts::new(), Flows::new());
         let namespace = KBox::pin_init(
             pin_init!(Self {
                 scene,

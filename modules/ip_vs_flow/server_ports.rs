@@ -98,12 +98,16 @@ pub(crate) struct AllPorts {
 }
 
 impl AllPorts {
-    pub(crate) fn new() -> Result<Self> {
-        let key = HashKey::new(random::u64(), random::u64());
-        Ok(Self {
-            table: Table::new(TABLE_BITS)?,
-            key,
-        })
+    pub(crate) fn new() -> Self {
+        Self {
+            table: Table::empty(),
+            key: HashKey::new(random::u64(), random::u64()),
+        }
+    }
+
+    /// Makes room for pools. Process context.
+    pub(crate) fn prepare(&self) -> Result {
+        self.table.reserve(TABLE_BITS)
     }
 
     /// The pool of `server`, a tuple lip to rip:rport with no local port, made if there is none.

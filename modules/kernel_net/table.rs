@@ -13,6 +13,7 @@ use core::ptr::{null_mut, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 use kernel::alloc::{flags, KVVec};
 use kernel::prelude::*;
+use kernel::sync::SetOnce;
 
 use crate::lock::SpinLockBh;
 use crate::rcu::{self, RcuBox};
@@ -48,21 +49,26 @@ pub trait Entry: Send + Sync + Sized + 'static {
     fn hash(&self) -> u32;
 }
 
-/// The table.
+/// The table. Until it is given its buckets, it is empty and takes nothing.
 ///
 /// # Invariants
 ///
-/// - The number of buckets is a power of two.
-/// - Every pointer in a chain comes from [`RcuBox::into_raw`]; the table owns it until it is
-///   unlinked under the lock of its bucket.
+/// Every pointer in a chain comes from [`RcuBox::into_raw`]; the table owns it until it is unlinked
+/// under the lock of its bucket.
 pub struct Table<T: Entry> {
-    buckets: KVVec<AtomicPtr<T>>,
-    locks: Pin<KVVec<Pin<KBox<SpinLockBh<()>>>>>,
+    storage: SetOnce<Storage<T>>,
 }
 
-impl<T: Entry> Table<T> {
-    /// An empty table of 2^`bits` buckets. Process context.
-    pub fn new(bits: u32) -> Result<Self> {
+/// # Invariants
+///
+/// The number of buckets is a power of two.
+struct Storage<T: Entry> {
+    buckets: KVVec<AtomicPtr<T>>,
+    locks: KVVec<Pin<KBox<SpinLockBh<()>>>>,
+}
+
+impl<T: Entry> Storage<T> {
+    fn new(bits: u32) -> Result<Self> {
         let size = 1usize.checked_shl(bits).ok_or(EINVAL)?;
         let mut buckets = KVVec::with_capacity(size, flags::GFP_KERNEL)?;
         // BOUND: The capacity just reserved.
@@ -76,24 +82,43 @@ impl<T: Entry> Table<T> {
             let lock = KBox::pin_init(SpinLockBh::new(()), flags::GFP_KERNEL)?;
             locks.push_within_capacity(lock).map_err(|_| ENOMEM)?;
         }
-        // INVARIANT: One shifted left is a power of two; the chains are empty.
-        Ok(Self {
-            buckets,
-            locks: Pin::new(locks),
-        })
+        // INVARIANT: One shifted left is a power of two.
+        Ok(Self { buckets, locks })
+    }
+}
+
+impl<T: Entry> Table<T> {
+    /// A table without buckets.
+    pub const fn empty() -> Self {
+        Self {
+            storage: SetOnce::new(),
+        }
+    }
+
+    /// A table of 2^`bits` buckets. Process context.
+    pub fn new(bits: u32) -> Result<Self> {
+        let table = Self::empty();
+        table.reserve(bits)?;
+        Ok(table)
+    }
+
+    /// Gives the table 2^`bits` buckets, unless it has some. Process context.
+    pub fn reserve(&self, bits: u32) -> Result {
+        if self.storage.as_ref().is_none() {
+            // Another thread may have been quicker: its buckets are as good.
+            self.storage.populate(Storage::new(bits)?);
+        }
+        Ok(())
     }
 
     fn bucket(&self, hash: u32) -> Option<&AtomicPtr<T>> {
-        let mask = self.buckets.len().wrapping_sub(1);
-        // CAST: A hash has 32 bits, `usize` at least as many on every kernel Rust supports.
-        self.buckets.get(hash as usize & mask)
+        self.storage.as_ref()?.buckets.get(self.bucket_of(hash))
     }
 
     fn lock(&self, hash: u32) -> Option<crate::lock::Guard<'_, ()>> {
-        // CAST: As in `bucket`.
-        self.locks
-            .get(hash as usize % LOCKS)
-            .map(|lock| lock.lock())
+        // CAST: A hash has 32 bits, `usize` at least as many on every kernel Rust supports.
+        let lock = self.storage.as_ref()?.locks.get(hash as usize % LOCKS);
+        lock.map(|lock| lock.lock())
     }
 
     /// The entry of that hash for which `is_it` holds.
@@ -165,18 +190,20 @@ impl<T: Entry> Table<T> {
 
     /// The bucket of a hash, for [`visit`](Self::visit).
     pub fn bucket_of(&self, hash: u32) -> usize {
-        // CAST: As in `bucket`.
-        hash as usize & self.buckets.len().wrapping_sub(1)
+        // CAST: As in `lock`.
+        hash as usize & self.size().wrapping_sub(1)
     }
 
     /// The number of buckets, for [`visit`](Self::visit).
     pub fn size(&self) -> usize {
-        self.buckets.len()
+        self.storage
+            .as_ref()
+            .map_or(0, |storage| storage.buckets.len())
     }
 
     /// Calls `visitor` for each entry of one bucket.
     pub fn visit(&self, bucket: usize, _guard: &rcu::Guard, mut visitor: impl FnMut(&T)) {
-        let Some(head) = self.buckets.get(bucket) else {
+        let Some(head) = self.storage.as_ref().and_then(|s| s.buckets.get(bucket)) else {
             return;
         };
         let mut next = head.load(Ordering::Acquire);
@@ -192,7 +219,10 @@ impl<T: Entry> Table<T> {
 impl<T: Entry> Drop for Table<T> {
     fn drop(&mut self) {
         // BOUND: The number of entries.
-        for bucket in &self.buckets {
+        let Some(storage) = self.storage.as_ref() else {
+            return;
+        };
+        for bucket in &storage.buckets {
             let mut next = bucket.swap(null_mut(), Ordering::Acquire);
             while let Some(entry) = NonNull::new(next) {
                 // SAFETY: By the invariant the table owns the entry; nobody looks any more.

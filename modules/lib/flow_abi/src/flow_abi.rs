@@ -55,6 +55,8 @@ pub mod command {
     pub const LADDR_GET: u8 = 3;
     /// List FullNAT connections, one message each: all, or the one that has exactly the given
     /// protocol, client and virtual address and port.
+    ///
+    /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
     pub const CONN_GET: u8 = 4;
     /// List the counters, one message each.
     pub const COUNTER_GET: u8 = 5;
