@@ -130,8 +130,8 @@ def test_two_directors_with_the_same_addresses_do_not_know_of_each_other(topolog
         other.serve()
         second = Director(other.director)
         second.fullnat("-t", 80)
-        ours = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold", "--source-port", 47100)
-        theirs = other.client.start("traffic", "connect", f"{VIP}:80", "-n", 6, "--hold", "--source-port", 47100)
+        ours = topology.client.start("traffic", "connect", f"{VIP}:80", "-n", 4, "--hold", "--source-port", 9100)
+        theirs = other.client.start("traffic", "connect", f"{VIP}:80", "-n", 6, "--hold", "--source-port", 9100)
         all_ok(ours.read_line(), 4)
         all_ok(theirs.read_line(), 6)
         assert fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 4

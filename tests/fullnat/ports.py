@@ -165,6 +165,6 @@ def from_vip(wire, talk, what):
 
 def test_a_client_that_comes_back_with_the_same_port_is_served_at_once(topology, fullnat):
     for turn in range(5):
-        words = ("--source", CLIENT, "--source-port", 47000, "--server-closes", "--timeout", 0.9)
+        words = ("--source", CLIENT, "--source-port", 9000, "--server-closes", "--timeout", 0.9)
         seen = load(topology.client.run("traffic", "connect", f"{VIP}:80", *words, code=None).stdout)
         assert seen["ok"] == 1, f"turn {turn}: {seen['errors']}"
