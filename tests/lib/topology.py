@@ -61,7 +61,8 @@ class Topology:
             f"addr add {DIRECTOR}/24 dev wan", f"addr add {VIP}/32 dev lo", f"addr add {LOCAL}/32 dev lo",
             # An interface that loses its last address loses its routes; these keep theirs.
             "addr add 192.168.229.251/32 dev lan1", "addr add 192.168.229.252/32 dev lan2",
-            *(f"route add {server} dev lan{number} src 192.168.229.25{number}" for number, server in enumerate(SERVERS, 1)),
+            f"route add {SERVERS[0]} dev lan1 src 192.168.229.251",
+            f"route add {SERVERS[1]} dev lan2 src 192.168.229.252",
         )
         for server, address in zip(self.servers, SERVERS, strict=True):
             server.ip("link set lo up", "link set eth0 up", f"addr add {address}/24 dev eth0")

@@ -92,9 +92,9 @@ impl Tuple {
     #[inline]
     pub fn hash(&self, &HashKey([first, second]): &HashKey) -> u32 {
         let word = |bytes: &[u8]| bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes);
-        let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+        let pair = |a: u32, b: u32| (u64::from(a) << 32) | u64::from(b);
         let [p, q] = [self.source_port.0, self.destination_port.0].map(u32::from);
-        let ports = pair(p << 16 | q, u32::from(self.protocol.0));
+        let ports = pair((p << 16) | q, u32::from(self.protocol.0));
         let (source, destination) = (self.source.octets(), self.destination.octets());
         let mut hash = mix(
             pair(word(source), word(destination)) ^ first,

@@ -6,6 +6,7 @@ use nat::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 /// Memory of which there may be too little.
@@ -26,10 +27,9 @@ impl Memory {
 impl Records for Memory {
     fn chunk(&mut self, index: usize) -> Option<&mut [Record; CHUNK]> {
         assert!(index < 64);
-        if !self.chunks.contains_key(&index) {
+        if let Entry::Vacant(place) = self.chunks.entry(index) {
             self.left = self.left.checked_sub(1)?;
-            self.chunks
-                .insert(index, Box::new([Record::default(); CHUNK]));
+            place.insert(Box::new([Record::default(); CHUNK]));
         }
         self.chunks.get_mut(&index).map(|chunk| &mut **chunk)
     }

@@ -11,7 +11,7 @@ fn reference(parts: &[&[u8]]) -> u16 {
     let bytes: Vec<u8> = parts.concat();
     let mut sum = 0u64;
     for word in bytes.chunks(2) {
-        sum += u64::from(word[0]) << 8 | u64::from(*word.get(1).unwrap_or(&0));
+        sum += (u64::from(word[0]) << 8) | u64::from(*word.get(1).unwrap_or(&0));
     }
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

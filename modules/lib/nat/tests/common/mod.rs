@@ -10,7 +10,7 @@ use proptest::prelude::*;
 pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let mut sum = 0u64;
     for word in parts.concat().chunks(2) {
-        sum += u64::from(word[0]) << 8 | u64::from(*word.get(1).unwrap_or(&0));
+        sum += (u64::from(word[0]) << 8) | u64::from(*word.get(1).unwrap_or(&0));
     }
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
