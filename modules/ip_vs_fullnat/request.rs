@@ -154,11 +154,11 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
     let state = packet.prepare_checksum();
     packet.replace(at, old_len, new).ok()?;
 
-    // What the pseudo header's length field is, modulo 2^16: a GSO packet may claim zero.
-    // CAST: The low half is what the sum takes.
-    let length = |total: usize| (total.wrapping_sub(segment.at) as u16).to_be_bytes();
-    let pseudo = Delta::of_word(length(old_total), length(packet.len()));
     let total = packet.len();
+    // The pseudo header's length counts all of a GSO packet, with more than 16 bits if it must.
+    // CAST: A packet is far below 4 GiB.
+    let length = |total: usize| (total.wrapping_sub(segment.at) as u32).to_be_bytes();
+    let pseudo = Delta::between(&length(old_total), &length(total));
     let bytes = packet.write(at.checked_add(new.len())?)?;
     let header_len = Tcp::MIN.checked_add(new.len())?;
 
@@ -166,13 +166,8 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
         .get(Ipv4::LENGTH..)
         .and_then(<[u8]>::first_chunk)
         .copied()?;
-    // CAST: The engine sends no packet beyond 64 KiB that is not GSO, and such a packet's header
-    // carries the low half of its length.
-    let new_ip_len = if ip_len == [0, 0] {
-        ip_len
-    } else {
-        (total as u16).to_be_bytes()
-    };
+    // CAST: What does not fit is a GSO packet, whose segments get lengths of their own.
+    let new_ip_len = (total as u16).to_be_bytes();
     put(bytes, Ipv4::LENGTH, new_ip_len);
     if let Some(check) = bytes
         .get_mut(Ipv4::CHECK..)
