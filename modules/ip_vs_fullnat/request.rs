@@ -119,6 +119,8 @@ fn introduce(
     } else {
         0
     };
+    // No IP header can tell a length beyond 16 bits.
+    let room = room.min(usize::from(u16::MAX).saturating_sub(packet.len()));
     let options = packet
         .linear()
         .get(segment.at..segment.end)
@@ -155,10 +157,9 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
     packet.replace(at, old_len, new).ok()?;
 
     let total = packet.len();
-    // The pseudo header's length counts all of a GSO packet, with more than 16 bits if it must.
-    // CAST: A packet is far below 4 GiB.
-    let length = |total: usize| (total.wrapping_sub(segment.at) as u32).to_be_bytes();
-    let pseudo = Delta::between(&length(old_total), &length(total));
+    // CAST: The caller leaves room within the 16 bits of an IP length.
+    let length = |total: usize| (total.wrapping_sub(segment.at) as u16).to_be_bytes();
+    let pseudo = Delta::of_word(length(old_total), length(total));
     let bytes = packet.write(at.checked_add(new.len())?)?;
     let header_len = Tcp::MIN.checked_add(new.len())?;
 
@@ -166,7 +167,7 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
         .get(Ipv4::LENGTH..)
         .and_then(<[u8]>::first_chunk)
         .copied()?;
-    // CAST: What does not fit is a GSO packet, whose segments get lengths of their own.
+    // CAST: As above.
     let new_ip_len = (total as u16).to_be_bytes();
     put(bytes, Ipv4::LENGTH, new_ip_len);
     if let Some(check) = bytes
