@@ -33,11 +33,6 @@ impl Flow {
             tcp: TcpStory::default(),
         }
     }
-
-    /// What the real server's answers look like: rip:rport to lip:lport.
-    pub fn reply_key(&self) -> Tuple {
-        self.server.reversed()
-    }
 }
 
 /// The words a TCP connection is told by. Each is set by packets of one direction, and a CPU that

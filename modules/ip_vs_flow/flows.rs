@@ -3,7 +3,7 @@
 //! The connections of a namespace that are bound to a local address.
 //!
 //! A bound flow hangs on its IPVS connection (packets of the client find it there) and lies in a
-//! table by the tuple of the server's answers. IPVS ends it: the last word is [`Flows::end`], from
+//! table by the tuple that the real server sees; its answers have that tuple reversed. IPVS ends it: the last word is [`Flows::end`], from
 //! where it is freed after a grace period.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -85,17 +85,14 @@ impl Flows {
         client.hash(&self.key)
     }
 
-    /// The flow that a packet of a real server belongs to.
-    pub(crate) fn find_reply<'a>(
+    /// The flow whose packets reach the real server with the tuple `server`.
+    pub(crate) fn find<'a>(
         &'a self,
-        tuple: &Tuple,
+        server: &Tuple,
         guard: &'a rcu::Guard,
     ) -> Option<&'a BoundFlow> {
-        if self.bound.load(Relaxed) == 0 {
-            return None;
-        }
-        self.table.find(tuple.hash(&self.key), guard, |entry| {
-            entry.flow.reply_key() == *tuple
+        self.table.find(server.hash(&self.key), guard, |entry| {
+            entry.flow.server == *server
         })
     }
 
@@ -108,10 +105,10 @@ impl Flows {
         local_address: Arc<LocalAddress>,
         ports: Arc<ServerPorts>,
     ) -> Result<&'a BoundFlow> {
-        let key = flow.reply_key();
+        let server = flow.server;
         let entry = BoundFlow {
             link: Link::new(),
-            hash: key.hash(&self.key),
+            hash: server.hash(&self.key),
             flow,
             conn,
             method,
@@ -121,7 +118,7 @@ impl Flows {
         let entry = RcuBox::new(entry, kernel_net::GFP_PACKET)?;
         let entry = self
             .table
-            .insert(entry, |other| other.flow.reply_key() == key)
+            .insert(entry, |other| other.flow.server == server)
             .map_err(|_taken| EEXIST)?;
         self.bound.fetch_add(1, Relaxed);
         entry.local_address.bound();

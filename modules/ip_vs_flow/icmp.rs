@@ -58,7 +58,7 @@ pub(crate) fn pass_to_client(
     let Some(quoted) = quoted_tuple(&mut packet) else {
         return Verdict::Accept;
     };
-    let Some(bound) = namespace.flows().find_reply(&quoted.reversed(), guard) else {
+    let Some(bound) = namespace.flows().find(&quoted, guard) else {
         return Verdict::Accept;
     };
     let flow = &bound.flow;

@@ -70,8 +70,8 @@ impl PerNet for Namespace {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The namespace's data owns the attachments, and `exit` drops them before the data
-        // and the namespace go away.
+        // SAFETY: The namespace's data owns the attachments, and `pre_exit` drops them before the
+        // data and the namespace go away.
         let attachments = unsafe {
             Attachments {
                 _settings: tunables::register(net, &namespace.scene.tunables)?,

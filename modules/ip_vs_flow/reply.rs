@@ -17,6 +17,7 @@ use kernel_net::skb::Packet;
 
 use crate::icmp;
 use crate::namespace::Namespace;
+use crate::request;
 use crate::transit::{tuple_of, Transit};
 
 /// The hook for whole packets.
@@ -62,7 +63,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(tuple) = tuple_of(&mut packet) else {
         return Verdict::Accept;
     };
-    let Some(bound) = namespace.flows().find_reply(&tuple, &guard) else {
+    let Some(bound) = namespace.flows().find(&tuple.reversed(), &guard) else {
         return Verdict::Accept;
     };
     // The connection is ending: its port is about to be free, and nobody waits for the packet.
@@ -70,9 +71,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         return Verdict::Drop;
     };
     if bound.is_ending() {
-        namespace.scene.count(Counter::Closing);
-        conn.expire_now();
-        return Verdict::Drop;
+        return request::hurry(namespace, &conn);
     }
     let Some(transport) = crate::transit::transport_offset(&packet) else {
         namespace.scene.count(Counter::Malformed);

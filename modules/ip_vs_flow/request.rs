@@ -42,9 +42,7 @@ impl Forwarding for ClientPackets {
             return Verdict::Drop;
         };
         if bound.is_ending() {
-            namespace.scene.count(Counter::Closing);
-            conn.expire_now();
-            return Verdict::Drop;
+            return hurry(namespace, conn);
         }
         if is_error {
             icmp::pass_to_server(net, namespace, bound, packet)
@@ -56,6 +54,14 @@ impl Forwarding for ClientPackets {
     fn done(conn: &Conn, bound: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
         Namespace::of(conn.net())?.flows().end(bound)
     }
+}
+
+/// Drops a packet of a connection that is to end, and lets it end now: the packet has just given it
+/// another full time-out.
+pub(crate) fn hurry(namespace: &Namespace, conn: &Conn) -> Verdict {
+    namespace.scene.count(Counter::Closing);
+    conn.expire_now();
+    Verdict::Drop
 }
 
 /// Translates a packet of the client and sends it to the real server.

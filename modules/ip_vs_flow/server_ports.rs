@@ -14,12 +14,10 @@ use kernel_net::lock::SpinLockBh;
 use kernel_net::rcu::{self, RcuBox};
 use kernel_net::table::{Entry, Link, Table};
 use kernel_net::{random, time, GFP_PACKET};
-use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple};
+use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple, CHUNK};
 
 /// Buckets of the table of pools, as a power of two.
 const TABLE_BITS: u32 = 10;
-/// Records that are allocated together.
-const CHUNK: usize = 1024;
 /// Chunks for all 65,536 ports.
 const CHUNKS: usize = 64;
 

@@ -82,11 +82,7 @@ impl Conn {
 
     /// The family of the client's side.
     pub fn family(&self) -> Family {
-        if u32::from(self.fixed().af) == c::AF_INET6 {
-            Family::V6
-        } else {
-            Family::V4
-        }
+        family(self.fixed().af)
     }
 
     /// The client's tuple: cip:cport to vip:vport.
@@ -208,6 +204,15 @@ impl Conn {
     /// A handle for data that is bound to this connection.
     pub fn handle(&self) -> ConnHandle {
         ConnHandle(NonNull::from(self).cast())
+    }
+}
+
+/// An address family by its number.
+pub(crate) fn family(number: impl Into<u32>) -> Family {
+    if number.into() == c::AF_INET6 {
+        Family::V6
+    } else {
+        Family::V4
     }
 }
 

@@ -8,10 +8,10 @@
 //! C counterpart: `ip_vs_service_find()`; `include/net/ip_vs.h`, `ip_vs_rht_walk_buckets()`.
 
 use core::ptr::null_mut;
-use nat::{Family, Port, Protocol};
+use nat::{Port, Protocol};
 use net_bindings as c;
 
-use crate::conn::address;
+use crate::conn::{address, family};
 use crate::{Ipvs, ServiceKey};
 
 /// The bit of a bucket's head that is its lock (`LIST_BL_LOCKMASK`).
@@ -54,11 +54,7 @@ impl Ipvs {
 }
 
 fn name(service: &c::ip_vs_service) -> ServiceKey {
-    let family = if u32::from(service.af) == c::AF_INET6 {
-        Family::V6
-    } else {
-        Family::V4
-    };
+    let family = family(service.af);
     if service.fwmark != 0 {
         return ServiceKey::of_fwmark(family, service.fwmark);
     }
