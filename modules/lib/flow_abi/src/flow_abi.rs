@@ -2,8 +2,9 @@
 // Generated from userspace/specs/ip_vs_flow.yaml by userspace/specs/generate; do not edit.
 //! Numbers of the generic netlink family IPVS_FLOW.
 //!
-//! What the engine of FullNAT adds to the stock family IPVS: local addresses of virtual services,
-//! connections with their local tuple, and counters.
+//! What the engine of FullNAT adds to the stock family IPVS: local addresses and options of virtual
+//! services, connections with their local tuple, counters, and aliases for real servers that have
+//! an IPv6 address behind a virtual address of IPv4.
 //!
 //! Virtual services, real servers, time-outs and the sync daemon are managed through the stock
 //! family. All state is per network namespace. Integers are in the byte order of the host unless
@@ -22,6 +23,10 @@ pub const VERSION: u8 = 1;
 pub enum Kind {
     /// No such attribute.
     Unspec,
+    /// Nothing: being there is what it says.
+    Flag,
+    /// Unsigned 8 bits.
+    U8,
     /// Unsigned 16 bits in the byte order of the host.
     U16,
     /// Unsigned 16 bits in network order.
@@ -54,14 +59,34 @@ pub mod command {
     /// List local addresses, one message each, of one service or of all.
     pub const LADDR_GET: u8 = 3;
     /// List FullNAT connections, one message each: all, or the one that has exactly the given
-    /// protocol, client and virtual address and port.
+    /// protocol, client and virtual address and port, or exactly the given protocol, real and local
+    /// address and port. Local and real address are 4 or 16 bytes by their own family.
     ///
     /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
     pub const CONN_GET: u8 = 4;
     /// List the counters, one message each.
     pub const COUNTER_GET: u8 = 5;
+    /// Change options of a service, those that the request holds. ESRCH if there is no such
+    /// service, EINVAL if a value has no meaning.
+    ///
+    /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
+    pub const SERVICE_SET: u8 = 6;
+    /// List options, one message per service, of one service or of all that have any.
+    pub const SERVICE_GET: u8 = 7;
+    /// Let an alias stand for a real server. Nothing happens if it does so already; EEXIST if it
+    /// stands for another one.
+    ///
+    /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
+    pub const ALIAS_NEW: u8 = 8;
+    /// Take an alias away, given by its address alone. ENOENT if it is not there. Connections that
+    /// go by it live on.
+    ///
+    /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
+    pub const ALIAS_DEL: u8 = 9;
+    /// List aliases, one message each.
+    pub const ALIAS_GET: u8 = 10;
     /// The highest command id.
-    pub const MAX: u8 = 5;
+    pub const MAX: u8 = 10;
 }
 
 /// What a message holds. Every request and reply is made of these nests.
@@ -76,15 +101,21 @@ pub mod top {
     pub const CONN: u16 = 3;
     /// One counter.
     pub const COUNTER: u16 = 4;
+    /// How FullNAT treats new connections of the service.
+    pub const OPTIONS: u16 = 5;
+    /// One alias of an IPv6 real server.
+    pub const ALIAS: u16 = 6;
     /// The highest attribute id of the set.
-    pub const MAX: u16 = 4;
+    pub const MAX: u16 = 6;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 5] = [
+    pub const KINDS: [Kind; 7] = [
         Kind::Unspec,
         Kind::Nest(&super::service::KINDS),
         Kind::Nest(&super::laddr::KINDS),
         Kind::Nest(&super::conn::KINDS),
         Kind::Nest(&super::counter::KINDS),
+        Kind::Nest(&super::options::KINDS),
+        Kind::Nest(&super::alias::KINDS),
     ];
 }
 
@@ -132,10 +163,13 @@ pub mod laddr {
     pub const PORT_MIN: u16 = 5;
     /// Last local port that connections of the address may use.
     pub const PORT_MAX: u16 = 6;
+    /// Ports left towards the server that has the fewest left; all of the range if no server was
+    /// used yet.
+    pub const FREE: u16 = 7;
     /// The highest attribute id of the set.
-    pub const MAX: u16 = 6;
+    pub const MAX: u16 = 7;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 7] = [
+    pub const KINDS: [Kind; 8] = [
         Kind::Unspec,
         Kind::Binary(4, 16),
         Kind::U32,
@@ -143,6 +177,7 @@ pub mod laddr {
         Kind::U64,
         Kind::U16,
         Kind::U16,
+        Kind::U32,
     ];
 }
 
@@ -163,11 +198,11 @@ pub mod conn {
     pub const VADDR: u16 = 5;
     /// Virtual port.
     pub const VPORT: u16 = 6;
-    /// Local address.
+    /// Local address, of the real server's family.
     pub const LADDR: u16 = 7;
     /// Local port.
     pub const LPORT: u16 = 8;
-    /// Address of the real server.
+    /// Address of the real server by its own family, which may not be the client's.
     pub const RADDR: u16 = 9;
     /// Port of the real server.
     pub const RPORT: u16 = 10;
@@ -206,8 +241,47 @@ pub mod counter {
     pub const NAME: u16 = 1;
     /// Sum over all CPUs since the namespace was created.
     pub const VALUE: u16 = 2;
+    /// There if the counter is a reason to drop packets.
+    pub const DROP: u16 = 3;
+    /// The highest attribute id of the set.
+    pub const MAX: u16 = 3;
+    /// What each attribute holds, by id.
+    pub const KINDS: [Kind; 4] = [Kind::Unspec, Kind::String, Kind::U64, Kind::Flag];
+}
+
+/// What FullNAT does with connections of one service. A request changes only what it holds, and
+/// connections keep what was set when they began.
+pub mod options {
+    use super::Kind;
+
+    /// Where TCP carries the client's address: 0 nowhere, 1 from the segment that ends the
+    /// handshake until the client has acknowledged the server's first byte, 2 also in the SYN.
+    pub const TOA: u16 = 1;
+    /// Kind of the TCP option, 254, 200 or 253.
+    pub const TOA_KIND: u16 = 2;
+    /// How UDP carries the client's address: 0 not at all, 1 in a header of its own protocol
+    /// between IP and UDP, 2 in an option of IP.
+    pub const UOA: u16 = 3;
+    /// Seconds after which established connections without packets end, of UDP all; 0 is IPVS's own
+    /// time-out.
+    pub const CONN_TIMEOUT: u16 = 4;
+    /// The highest attribute id of the set.
+    pub const MAX: u16 = 4;
+    /// What each attribute holds, by id.
+    pub const KINDS: [Kind; 5] = [Kind::Unspec, Kind::U8, Kind::U8, Kind::U8, Kind::U32];
+}
+
+/// IPVS keeps services and servers of one family together. A real server with an IPv6 address
+/// behind a virtual address of IPv4 has this IPv4 name in IPVS, and packets go to the address.
+pub mod alias {
+    use super::Kind;
+
+    /// The name in IPVS, within 240.0.0.0/4.
+    pub const ADDR: u16 = 1;
+    /// The address of the real server.
+    pub const SERVER: u16 = 2;
     /// The highest attribute id of the set.
     pub const MAX: u16 = 2;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 3] = [Kind::Unspec, Kind::String, Kind::U64];
+    pub const KINDS: [Kind; 3] = [Kind::Unspec, Kind::Binary(4, 4), Kind::Binary(16, 16)];
 }

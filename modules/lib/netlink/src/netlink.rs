@@ -102,6 +102,11 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// An 8-bit number, if it is there.
+    pub fn u8(&self, id: u16) -> Option<u8> {
+        self.get(id)?.try_into().ok().map(u8::from_ne_bytes)
+    }
+
     /// A 16-bit number in the host's order, if it is there.
     pub fn u16(&self, id: u16) -> Option<u16> {
         self.get(id)?.try_into().ok().map(u16::from_ne_bytes)
@@ -144,6 +149,8 @@ fn fits(kind: Kind, payload: &[u8]) -> bool {
     let len = payload.len();
     match kind {
         Kind::Unspec => false,
+        Kind::Flag => len == 0,
+        Kind::U8 => len == 1,
         Kind::U16 | Kind::Be16 => len == 2,
         Kind::U32 => len == 4,
         Kind::U64 => len == 8,

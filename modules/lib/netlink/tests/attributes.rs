@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What a request may look like, and what it may not.
 
-use flow_abi::{laddr, service, top};
+use flow_abi::{counter, laddr, options, service, top};
 use netlink::{Attributes, Fault, Refusal};
 use proptest::prelude::*;
 
@@ -40,6 +40,24 @@ fn follows_a_nest_with_the_kinds_of_its_set() {
     let nest = set.nest(top::LADDR).unwrap().unwrap();
     assert_eq!(nest.get(laddr::ADDR), Some(&[192, 168, 229, 204][..]));
     assert!(set.nest(top::SERVICE).unwrap().is_none());
+}
+
+#[test]
+fn a_byte_is_one_long_and_a_flag_empty() {
+    let toa = attribute(options::TOA, &[2]);
+    let set = Attributes::parse(&toa, &options::KINDS).unwrap();
+    assert_eq!(set.u8(options::TOA), Some(2));
+    assert_eq!(set.u8(options::UOA), None);
+    let flag = attribute(counter::DROP, &[]);
+    let set = Attributes::parse(&flag, &counter::KINDS).unwrap();
+    assert!(set.get(counter::DROP).is_some());
+    for (bytes, kinds) in [
+        (attribute(options::TOA, &[2, 0]), &options::KINDS[..]),
+        (attribute(counter::DROP, &[1]), &counter::KINDS),
+    ] {
+        let refusal = Attributes::parse(&bytes, kinds).unwrap_err();
+        assert_eq!(refusal.fault, Fault::Length);
+    }
 }
 
 #[test]
