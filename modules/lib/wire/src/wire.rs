@@ -11,9 +11,13 @@
 
 mod address;
 pub mod checksum;
+pub mod crc32c;
+pub mod extensions;
 pub mod icmp;
+pub mod icmp6;
 mod ipv4;
 mod ipv6;
+mod sctp;
 mod tcp;
 pub mod tcp_options;
 pub mod toa;
@@ -22,8 +26,10 @@ pub mod uoa;
 
 pub use address::{Address, Family};
 pub use checksum::Delta;
+pub use extensions::Fragment;
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;
+pub use sctp::Sctp;
 pub use tcp::{Flags, Tcp};
 pub use udp::Udp;
 

@@ -3,7 +3,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wire::{icmp, Ipv4, Ipv6, Malformed, Tcp, Udp};
+use wire::icmp::{self, Icmp};
+use wire::{icmp6, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
 const IPV4: [u8; 20] = [
     0x45, 0x10, 0x00, 0x54, 0x12, 0x34, 0x40, 0x00, 0x3f, 0x06, 0xaa, 0xbb, 172, 16, 0, 1, 10, 0,
@@ -130,6 +131,40 @@ fn reads_and_refuses_udp_headers() {
 }
 
 #[test]
+fn reads_an_sctp_header() {
+    let bytes = [
+        0xc8, 0x22, 0, 80, 1, 2, 3, 4, 0xaa, 0xbb, 0xcc, 0xdd, 1, 0, 0, 20,
+    ];
+    let sctp = Sctp::parse(&bytes).unwrap();
+    assert_eq!((sctp.ports(), sctp.tag()), ((51234, 80), 0x0102_0304));
+    assert_eq!(sctp.check(), [0xaa, 0xbb, 0xcc, 0xdd]);
+    assert!(Sctp::parse(&bytes[..11]).is_err());
+}
+
+#[test]
+fn reads_and_writes_an_icmp_header() {
+    let bytes = [3, 4, 0xaa, 0xbb, 1, 2, 5, 0x78, b'x'];
+    let header = Icmp::parse(&bytes).unwrap();
+    assert_eq!(
+        (header.kind, header.code, header.rest),
+        (3, 4, [1, 2, 5, 0x78])
+    );
+    assert_eq!(header.encode([0xaa, 0xbb]), bytes[..8]);
+    assert!(Icmp::parse(&bytes[..7]).is_err());
+}
+
+#[test]
+fn knows_icmpv6_errors() {
+    for kind in 0..=255 {
+        assert_eq!(
+            icmp6::is_error(kind),
+            (1..=4).contains(&kind),
+            "type {kind}"
+        );
+    }
+}
+
+#[test]
 fn knows_icmp_errors() {
     let mut packet = IPV4.to_vec();
     packet[9] = icmp::PROTOCOL;
@@ -163,6 +198,6 @@ proptest! {
             prop_assert_eq!(tcp.options(), &bytes[20..tcp.header_len()]);
         }
         let _ = (Ipv6::parse(&bytes), Udp::parse(&bytes), icmp::is_error(&bytes));
-        let _ = icmp::quoted_at(&bytes);
+        let _ = (icmp::quoted_at(&bytes), Icmp::parse(&bytes), Sctp::parse(&bytes));
     }
 }
