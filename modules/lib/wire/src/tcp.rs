@@ -28,6 +28,11 @@ impl Flags {
     pub const fn ack(self) -> bool {
         self.0 & 0x10 != 0
     }
+
+    /// A segment in the middle of a connection: it acknowledges, and neither begins nor ends anything.
+    pub const fn is_midstream(self) -> bool {
+        self.0 & 0x17 == 0x10
+    }
 }
 
 /// A header, read in place.

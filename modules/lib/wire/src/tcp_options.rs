@@ -10,7 +10,7 @@
 //! Kernel counterpart: `tcp_parse_options()`, which lets the last of several equal options win;
 //! changes are therefore made to all of them.
 
-use crate::{Delta, Tcp};
+use crate::{be32, put, Delta, Tcp};
 
 /// End of Option List.
 pub const END: u8 = 0;
@@ -31,6 +31,8 @@ pub const MPTCP: u8 = 30;
 /// TCP Fast Open.
 pub const FAST_OPEN: u8 = 34;
 
+/// Bytes of the time stamps option.
+pub const TIMESTAMPS_LEN: usize = 10;
 /// Bytes of a pair of edges in SACK blocks.
 const BLOCK: usize = 8;
 
@@ -153,6 +155,41 @@ pub fn timestamps(list: &[u8]) -> Option<(u32, u32)> {
         })
 }
 
+/// Whether a list is what segments in the middle of a connection carry: time stamps behind two NOPs
+/// (RFC 7323, appendix A), and nothing else.
+#[inline]
+pub fn is_timestamps_only(list: &[u8]) -> bool {
+    matches!(list, [NOP, NOP, TIMESTAMPS, 10, _, _, _, _, _, _, _, _])
+}
+
+/// Adds `value` to TSval and `echo` to TSecr of the time stamps, modulo 2^32.
+#[inline]
+pub fn shift_timestamps(list: &mut [u8], value: u32, echo: u32) -> Delta {
+    if is_timestamps_only(list) {
+        return list.get_mut(4..).map_or(Delta::NONE, |stamps| {
+            let (a, b) = (add(stamps, 0, value), add(stamps, 4, echo));
+            a.then(b)
+        });
+    }
+    edit(list, |kind, option| {
+        if kind == TIMESTAMPS && option.len() == TIMESTAMPS_LEN {
+            add(option, 2, value);
+            add(option, 6, echo);
+        }
+    })
+}
+
+/// Adds `by` to the number at `at`; the checksum's change if that is an even offset.
+#[inline]
+fn add(bytes: &mut [u8], at: usize, by: u32) -> Delta {
+    let Some(old) = be32(bytes, at) else {
+        return Delta::NONE;
+    };
+    let new = old.wrapping_add(by).to_be_bytes();
+    put(bytes, at, new);
+    Delta::between(&old.to_be_bytes(), &new)
+}
+
 /// The maximum segment size in bytes a SYN announces.
 pub fn mss(list: &[u8]) -> Option<u16> {
     let sizes = Options::new(list).filter_map(|option| match *option.bytes {
@@ -184,9 +221,7 @@ pub fn shift_sack(list: &mut [u8], by: u32) -> Delta {
         }
         // BOUND: The length of the option.
         for edge in blocks.chunks_exact_mut(4) {
-            if let Some(edge) = edge.first_chunk_mut() {
-                *edge = u32::from_be_bytes(*edge).wrapping_add(by).to_be_bytes();
-            }
+            add(edge, 0, by);
         }
     })
 }

@@ -9,7 +9,10 @@
 //! Counterparts: DPVS and Alibaba LVS (kind 254, and 253 for IPv6), LVS's first FullNAT and dsnat
 //! (kind 200).
 
-use crate::tcp_options::{self, Options, TcpOption, NOP, TIMESTAMPS};
+use crate::tcp_options::{
+    self, Options, TcpOption, FAST_OPEN, MPTCP, MSS, NOP, SACK_PERMITTED, TIMESTAMPS,
+    TIMESTAMPS_LEN, WINDOW_SCALE,
+};
 use crate::{Address, Delta, Family, Tcp};
 
 /// The kind DPVS and Alibaba LVS use.
@@ -29,8 +32,10 @@ pub const LEN_V4: usize = 8;
 /// Length in bytes with an IPv6 address.
 pub const LEN_V6: usize = 20;
 
-/// Length in bytes of time stamps.
-const TIMESTAMPS_LEN: usize = 10;
+/// Whether a director may be told to send that kind.
+pub const fn is_sendable(kind: u8) -> bool {
+    matches!(kind, KIND | KIND_ALIBABA_V6 | KIND_DSNAT)
+}
 
 /// A client's address and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +106,10 @@ fn is_toa(kind: u8, len: usize) -> bool {
 /// Whether a list holds what a real server could take for a client's address.
 #[inline]
 pub fn has_forged(list: &[u8]) -> bool {
-    Options::new(list).any(|option| is_forged(&option))
+    // Nearly all lists are one of these two.
+    !list.is_empty()
+        && !tcp_options::is_timestamps_only(list)
+        && Options::new(list).any(|option| is_forged(&option))
 }
 
 /// Overwrites what claims to be a client's address with NOPs: how many, and the checksum's change.
@@ -141,12 +149,30 @@ pub enum Refusal {
 /// packet may grow by `room` bytes.
 ///
 /// What a client has made up is left out. If the rest does not fit, NOPs are left out, then one
-/// option after the other from the front, until it does. Time stamps stay: without them a connection
-/// that has negotiated them breaks (RFC 7323, section 3.2).
+/// option after the other from the front, until it does: DPVS's order. Time stamps stay: without
+/// them a connection that has negotiated them breaks (RFC 7323, section 3.2).
 ///
 /// If nothing is left out, what follows the end of the list stays as it is, even if the list ends in
 /// a length that makes no sense: no reader gets that far, and the address is found before.
 pub fn place(toa: &Toa, old: &[u8], room: usize) -> Result<Placement, Refusal> {
+    arrange(toa, old, room, is_for_always)
+}
+
+/// The same for a SYN, in which everything stays that cannot be said later.
+pub fn place_in_syn(toa: &Toa, old: &[u8], room: usize) -> Result<Placement, Refusal> {
+    arrange(toa, old, room, |option| {
+        is_for_always(option) || is_for_syn(option)
+    })
+}
+
+fn arrange(
+    toa: &Toa,
+    old: &[u8],
+    room: usize,
+    must_stay: impl Fn(&TcpOption<'_>) -> bool,
+) -> Result<Placement, Refusal> {
+    let is_prunable =
+        |option: &TcpOption<'_>| option.kind != NOP && !must_stay(option) && !is_forged(option);
     let forged = count(old, is_forged);
     let limit = old.len().saturating_add(room);
     let finish = |list: Option<List>, pruned| match list.and_then(List::padded) {
@@ -166,12 +192,12 @@ pub fn place(toa: &Toa, old: &[u8], room: usize) -> Result<Placement, Refusal> {
         _ => list.and_then(|list| list.extend(Options::new(old).filter(|o| !is_forged(o)))),
     };
     let mut outcome = finish(whole, 0);
+    if outcome.is_ok() {
+        return outcome;
+    }
     let prunable = count(old, is_prunable);
     // BOUND: Every option of the list is left out once at most.
     for prune in 0..=prunable {
-        if outcome.is_ok() {
-            break;
-        }
         let mut left = prune;
         let kept = Options::new(old).filter(|option| {
             let leave_out = left > 0 && is_prunable(option);
@@ -179,6 +205,9 @@ pub fn place(toa: &Toa, old: &[u8], room: usize) -> Result<Placement, Refusal> {
             !leave_out && option.kind != NOP && !is_forged(option)
         });
         outcome = finish(list.and_then(|list| list.extend(kept)), prune);
+        if outcome.is_ok() {
+            break;
+        }
     }
     outcome
 }
@@ -195,11 +224,20 @@ fn is_forged(option: &TcpOption<'_>) -> bool {
     is_toa(option.kind, option.bytes.len())
 }
 
-/// What may be left out to make room, as DPVS does in segments other than a SYN. A time stamp of
-/// another length than its own is none.
-fn is_prunable(option: &TcpOption<'_>) -> bool {
-    let is_timestamp = option.kind == TIMESTAMPS && option.bytes.len() == TIMESTAMPS_LEN;
-    option.kind != NOP && !is_timestamp && !is_forged(option)
+/// What no segment can do without. Time stamps of another length than their own are none.
+fn is_for_always(option: &TcpOption<'_>) -> bool {
+    option.kind == TIMESTAMPS && option.bytes.len() == TIMESTAMPS_LEN
+}
+
+/// What a SYN is for.
+fn is_for_syn(option: &TcpOption<'_>) -> bool {
+    match (option.kind, option.bytes.len()) {
+        (MSS, 4) | (WINDOW_SCALE, 3) | (SACK_PERMITTED, 2) => true,
+        (MPTCP, _) => true,
+        // A cookie is at most 16 bytes long (RFC 7413).
+        (FAST_OPEN, len) => len <= 18,
+        _ => false,
+    }
 }
 
 /// An option list in the making; what is not written yet is End of Option List.

@@ -124,6 +124,43 @@ fn shifts_no_half_blocks() {
     assert_eq!(list, before);
 }
 
+#[test]
+fn shifts_time_stamps_where_segments_have_them() {
+    let mut list = [1, 1, 8, 10, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 4];
+    let before = list;
+    let delta = tcp::shift_timestamps(&mut list, 2, 3);
+    assert_eq!(list, [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 7]);
+    assert_eq!(delta, Delta::between(&before, &list));
+}
+
+#[test]
+fn shifts_time_stamps_at_odd_offsets_and_every_one_of_them() {
+    let mut list = [
+        1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 8, 10, 0, 0, 0, 5, 0, 0, 0, 6, 8, 4, 9, 9, 0,
+    ];
+    let before = list;
+    let delta = tcp::shift_timestamps(&mut list, 10, 0u32.wrapping_sub(1));
+    let expected = [
+        1, 8, 10, 0, 0, 0, 11, 0, 0, 0, 1, 8, 10, 0, 0, 0, 15, 0, 0, 0, 5, 8, 4, 9, 9, 0,
+    ];
+    assert_eq!(list, expected, "an option of another length stays");
+    assert_eq!(delta, Delta::between(&before, &list));
+}
+
+#[test]
+fn knows_the_list_of_ordinary_segments() {
+    let list = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
+    assert!(tcp::is_timestamps_only(&list));
+    for (at, value) in [(0, 0), (1, 8), (2, 254), (3, 8)] {
+        let mut other = list;
+        other[at] = value;
+        assert!(!tcp::is_timestamps_only(&other));
+    }
+    assert!(!tcp::is_timestamps_only(&[&list[..], &[1]].concat()));
+    assert!(!tcp::is_timestamps_only(&list[..11]));
+    assert!(!tcp::is_timestamps_only(&[]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
@@ -147,7 +184,8 @@ proptest! {
         kind in any::<u8>(),
     ) {
         type Change<'a> = &'a dyn Fn(&mut [u8]) -> Delta;
-        let changes: [Change<'_>; 4] = [
+        let changes: [Change<'_>; 5] = [
+            &|list| tcp::shift_timestamps(list, by, by.rotate_left(7)),
             &|list| tcp::remove(list, |k, _| k == kind).1,
             &tcp::remove_timestamps,
             &|list| tcp::lower_mss(list, by as u16, 64),
@@ -176,6 +214,23 @@ proptest! {
         prop_assert_eq!(&list[3..], expected);
         tcp::shift_sack(&mut list, by.wrapping_neg());
         prop_assert_eq!(list, before);
+    }
+
+    #[test]
+    fn shifted_time_stamps_read_shifted(
+        before in 0usize..4,
+        stamps in any::<(u32, u32)>(),
+        by in any::<(u32, u32)>(),
+        behind in vec(Just(1u8), 0..3),
+    ) {
+        let mut list = vec![1; before];
+        list.extend([8, 10]);
+        list.extend(stamps.0.to_be_bytes());
+        list.extend(stamps.1.to_be_bytes());
+        list.extend(behind);
+        tcp::shift_timestamps(&mut list, by.0, by.1);
+        let expected = (stamps.0.wrapping_add(by.0), stamps.1.wrapping_add(by.1));
+        prop_assert_eq!(tcp::timestamps(&list), Some(expected));
     }
 
     #[test]

@@ -226,6 +226,78 @@ fn is_refused_when_the_header_is_full_of_what_must_stay() {
     assert_eq!(placed(&old, 100), Err(Refusal::HeaderFull));
 }
 
+/// What Linux sends in a SYN: MSS, SACK permitted, time stamps, NOP, window scale.
+const LINUX_SYN: [u8; 20] = [
+    2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
+];
+
+#[test]
+fn a_syn_of_linux_has_room_for_either_family() {
+    for toa in [v4(200), v4(253), v6(253)] {
+        let placement = toa::place_in_syn(&toa, &LINUX_SYN, 20).unwrap();
+        assert_eq!(
+            placement.options(),
+            [&toa.encode()[..toa.len()], &LINUX_SYN].concat()
+        );
+    }
+}
+
+#[test]
+fn a_syn_loses_nops_and_strangers_but_nothing_it_is_for() {
+    // MPTCP's MP_CAPABLE and a stranger: 20 + 12 + 4 bytes.
+    let capable = [30, 12, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let old = [&LINUX_SYN[..], &[77, 4, 0, 0], &capable].concat();
+    let placement = toa::place_in_syn(&v4(254), &old, 20).unwrap();
+    assert_eq!(placement.pruned, 1);
+    let mut expected = with_address(&LINUX_SYN[..16]);
+    expected.extend([3, 3, 7]);
+    expected.extend(capable);
+    expected.extend([END]);
+    assert_eq!(placement.options(), expected);
+    // There is no room for 20 bytes more, whatever may be left out.
+    assert_eq!(
+        toa::place_in_syn(&v6(254), &old, 20),
+        Err(Refusal::HeaderFull)
+    );
+    // In the middle of a connection only time stamps count.
+    let later = toa::place(&v6(254), &old, 20).unwrap();
+    assert_eq!(meaning(later.options())[1..], [LINUX_SYN[6..16].to_vec()]);
+}
+
+#[test]
+fn a_fast_open_cookie_stays() {
+    let old = [
+        &[34, 18][..],
+        &[7; 16],
+        &[2, 4, 5, 180, 77, 4, 0, 0, NOP, NOP],
+    ]
+    .concat();
+    let placement = toa::place_in_syn(&v4(254), &old, 4).unwrap();
+    assert_eq!((placement.pruned, placement.options().len()), (1, 32));
+    // What claims to be one and is longer is none.
+    let old = [&[34, 20][..], &[7; 18], &[2, 4, 5, 180]].concat();
+    assert_eq!(
+        toa::place_in_syn(&v4(254), &old, 4)
+            .unwrap()
+            .options()
+            .len(),
+        12
+    );
+}
+
+#[test]
+fn knows_what_it_may_be_told_to_send() {
+    for kind in 0..=255 {
+        assert_eq!(toa::is_sendable(kind), [254, 253, 200].contains(&kind));
+        if toa::is_sendable(kind) {
+            assert!(
+                toa::has_forged(&v4(kind).encode()[..8]),
+                "ours, from a client, is forged"
+            );
+        }
+    }
+}
+
 /// Options that mean something, among them addresses a client made up, and lists that end badly.
 fn option() -> impl Strategy<Value = Vec<u8>> {
     let of = |kind: u8, len: usize| {
@@ -245,6 +317,11 @@ fn option() -> impl Strategy<Value = Vec<u8>> {
         1 => of(253, 20),
         1 => of(254, 4),
         1 => of(253, 6),
+        1 => of(200, 8),
+        1 => of(252, 20),
+        1 => of(30, 12),
+        1 => of(34, 10),
+        1 => of(34, 20),
         1 => (any::<u8>(), any::<u8>()).prop_map(|(kind, len)| vec![kind, len]),
     ]
 }
@@ -271,14 +348,18 @@ fn is_made_up(option: &[u8]) -> bool {
 }
 
 /// What should come out, in the plainest words: the shortest prefix of what may go is left out.
-fn model(toa: &Toa, old: &[u8], room: usize) -> Option<Vec<Vec<u8>>> {
+fn model(toa: &Toa, old: &[u8], room: usize, syn: bool) -> Option<Vec<Vec<u8>>> {
     let limit = 40.min(old.len() + room);
     let address = toa.encode()[..toa.len()].to_vec();
     let kept: Vec<_> = meaning(old)
         .into_iter()
         .filter(|o| !is_made_up(o))
         .collect();
-    let may_go = |option: &Vec<u8>| !(option[0] == TIMESTAMPS && option.len() == 10);
+    let may_go = |option: &Vec<u8>| match (option[0], option.len()) {
+        (TIMESTAMPS, 10) => false,
+        (2, 4) | (3, 3) | (4, 2) | (30, _) | (34, 0..=18) => !syn,
+        _ => true,
+    };
     let can_go = kept.iter().filter(|o| may_go(o)).count();
     (0..=can_go).find_map(|prune| {
         let mut list = vec![address.clone()];
@@ -302,9 +383,11 @@ proptest! {
         old in list(),
         room in 0usize..24,
         six in any::<bool>(),
+        syn in any::<bool>(),
     ) {
-        let toa = if six { v6(254) } else { v4(254) };
-        match (toa::place(&toa, &old, room), model(&toa, &old, room)) {
+        let toa = if six { v6(253) } else { v4(200) };
+        let place = if syn { toa::place_in_syn } else { toa::place };
+        match (place(&toa, &old, room), model(&toa, &old, room, syn)) {
             (Ok(placement), Some(expected)) => {
                 let new = placement.options();
                 prop_assert_eq!(meaning(new), expected);
@@ -323,7 +406,7 @@ proptest! {
                 }
             }
             (Err(reason), None) => {
-                let reason_of_model = match model(&toa, &old, 40) {
+                let reason_of_model = match model(&toa, &old, 40, syn) {
                     Some(_) => Refusal::TooLong,
                     None => Refusal::HeaderFull,
                 };
@@ -348,6 +431,7 @@ proptest! {
     #[test]
     fn survives_any_bytes(mut bytes in vec(any::<u8>(), 0..60), room in 0usize..50) {
         let _ = toa::place(&v6(254), &bytes, room);
+        let _ = toa::place_in_syn(&v6(254), &bytes, room);
         let _ = toa::remove_forged(&mut bytes);
         let _ = Toa::decode(&bytes);
         if let Some(opp) = Opp::decode(&bytes) {
