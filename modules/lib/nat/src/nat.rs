@@ -10,15 +10,21 @@
 
 mod icmp;
 mod network;
+mod own_packet;
 mod ports;
 mod rewrite;
 mod sequence;
+mod story;
+mod timestamp;
 mod tuple;
 
 pub use icmp::{quoted_tuple, restore_quoted_sequence, translate_error};
 pub use network::{headers_end, Extent};
+pub use own_packet::OwnPacket;
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
 pub use rewrite::{decrement_ttl, ChecksumState, Expired, Rewrite};
 pub use sequence::{after, LastUse, SequenceShift};
+pub use story::{Resets, Story};
+pub use timestamp::TimestampShift;
 pub use tuple::{HashKey, Port, Protocol, Tuple};
 pub use wire::{Address, Family, Malformed};

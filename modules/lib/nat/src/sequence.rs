@@ -12,8 +12,8 @@ use wire::{put, Delta, Malformed, Tcp};
 
 /// How far beyond the last number a shifted connection starts.
 ///
-/// The last number is that of the client's FIN, beyond which the old connection has sent nothing; one
-/// more would do for TIME_WAIT. The gap keeps the new connection out of what an unscaled receive
+/// The last number is that of the server's last acknowledgement, the client's FIN included; one more
+/// would do for TIME_WAIT. The gap keeps the new connection out of what an unscaled receive
 /// window may have covered, as Linux does when it reuses a port of its own (`tcp_twsk_unique()`), with
 /// as much again to spare.
 const GAP: u32 = 1 << 17;
