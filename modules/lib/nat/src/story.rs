@@ -90,6 +90,12 @@ impl Story {
         self.marks.load(Relaxed) & (SHIFTED | CLOCKED | INTRODUCING) == 0
     }
 
+    /// Whether the server sees other numbers or time stamps than the client sends.
+    #[inline]
+    pub fn is_shifted(&self) -> bool {
+        self.marks.load(Relaxed) & (SHIFTED | CLOCKED) != 0
+    }
+
     /// By how much the client's sequence numbers differ at the server.
     #[inline]
     pub fn sequence_shift(&self) -> SequenceShift {

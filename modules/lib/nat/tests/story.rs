@@ -32,7 +32,7 @@ fn takes_28_bytes() {
 fn a_connection_without_a_past_needs_nothing_but_its_translation() {
     let story = Story::default();
     story.begin(1000, None);
-    assert!(story.is_plain());
+    assert!(story.is_plain() && !story.is_shifted());
     assert_eq!(story.sequence_shift(), SequenceShift::NONE);
     assert_eq!(story.timestamp_shift(), TimestampShift::NONE);
     assert_eq!((story.last_use(), story.resets()), (None, None));
@@ -44,7 +44,7 @@ fn a_retransmitted_syn_keeps_its_shift() {
     story.begin(1000, Some(LastUse { end_seq: 70_000 }));
     let shift = story.sequence_shift();
     assert_ne!(shift, SequenceShift::NONE);
-    assert!(!story.is_plain());
+    assert!(!story.is_plain() && story.is_shifted());
     for _ in 0..3 {
         assert!(!story.begins_anew(1000));
         assert_eq!(story.sequence_shift(), shift);
@@ -155,7 +155,7 @@ fn time_stamps_keep_the_shift_of_the_first_syn() {
         story.carry_timestamps(TimestampShift::choose(1006, 1100)),
         shift
     );
-    assert!(!story.is_plain());
+    assert!(!story.is_plain() && story.is_shifted());
     story.server_answered(5001, false);
     assert_eq!(story.timestamp_shift(), shift);
     close(&story, 1000);
