@@ -3,46 +3,13 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_core::{
-    NetlinkDeserializable, NetlinkHeader, NetlinkSerializable, NLM_F_CREATE, NLM_F_EXCL,
-};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_sys::protocols::NETLINK_ROUTE;
 
 use crate::error::{Action, Error, Object};
+use crate::rtnetlink::Message;
 use crate::socket::{Question, Socket, Subject};
-use crate::wire::attr::{family_of, Attributes, WireError};
-
-/// A message of rtnetlink: a fixed header and attributes, still as bytes.
-#[derive(Clone, Debug)]
-struct Message {
-    kind: u16,
-    bytes: Vec<u8>,
-}
-
-impl NetlinkSerializable for Message {
-    fn message_type(&self) -> u16 {
-        self.kind
-    }
-
-    fn buffer_len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    fn serialize(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.bytes);
-    }
-}
-
-impl NetlinkDeserializable for Message {
-    type Error = WireError;
-
-    fn deserialize(header: &NetlinkHeader, payload: &[u8]) -> Result<Self, WireError> {
-        Ok(Self {
-            kind: header.message_type,
-            bytes: payload.to_vec(),
-        })
-    }
-}
+use crate::wire::attr::{family_of, Attributes};
 
 /// Gives an interface this address with a full-length prefix; it may have it already.
 ///

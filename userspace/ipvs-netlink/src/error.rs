@@ -3,10 +3,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::attr::WireError;
 use crate::{DaemonState, DestId, ServiceId};
+
+/// What EOPNOTSUPP means for things that the first engine did not have.
+const OLD_ENGINE: &str =
+    "the module ip_vs_flow that is loaded is older than this program: load the new one";
 
 /// What was being done when the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,12 @@ pub enum Object {
     LocalAddress(ServiceId, IpAddr),
     /// All local addresses, of one service or of all.
     LocalAddresses(Option<ServiceId>),
+    /// FullNAT's options of a service.
+    Options(ServiceId),
+    /// The alias of a real server.
+    Alias(Ipv4Addr, Option<Ipv6Addr>),
+    /// The way to an address.
+    Route(IpAddr),
     /// An address of an interface.
     InterfaceAddress(IpAddr, String),
     /// A sync daemon.
@@ -75,6 +85,10 @@ impl fmt::Display for Object {
                 write!(f, "local addresses of service {service}")
             }
             Object::LocalAddresses(None) => f.write_str("local addresses"),
+            Object::Options(service) => write!(f, "FullNAT options of service {service}"),
+            Object::Alias(addr, Some(server)) => write!(f, "alias {addr} of server {server}"),
+            Object::Alias(addr, None) => write!(f, "alias {addr}"),
+            Object::Route(addr) => write!(f, "route to {addr}"),
             Object::InterfaceAddress(addr, name) => write!(f, "address {addr} on {name}"),
             Object::Daemon(DaemonState::Master) => f.write_str("the master sync daemon"),
             Object::Daemon(DaemonState::Backup) => f.write_str("the backup sync daemon"),
@@ -107,6 +121,9 @@ impl Refusal {
             (libc::EPERM | libc::EACCES, _) => "needs root (CAP_NET_ADMIN)",
             (libc::ESRCH, Object::Daemon(_)) => "it does not run",
             (libc::EEXIST, Object::Daemon(_)) => "it runs already",
+            (libc::EOPNOTSUPP, Object::Options(_) | Object::Alias(..)) => OLD_ENGINE,
+            (libc::EEXIST, Object::Alias(..)) => "it stands for another server",
+            (libc::ENOENT, Object::Alias(..)) => "there is no such alias",
             (libc::ENODEV, Object::Daemon(_)) => "no such multicast interface",
             (libc::EEXIST, _) => "it exists already",
             (libc::ESRCH, _) => "no such service",

@@ -11,8 +11,11 @@ use netlink_packet_generic::{GenlFamily, GenlHeader, GenlMessage};
 use netlink_sys::protocols::NETLINK_GENERIC;
 
 use crate::error::{Action, Error, Object};
-use crate::socket::{Question, Socket, Subject};
-use crate::wire::attr::Attributes;
+use crate::socket::{Question, Socket, Subject, Visitor};
+use crate::wire::attr::{Attributes, WireError};
+
+/// Bytes in front of the attributes of a generic netlink message: command, version and padding.
+const GENL_HEADER: usize = 4;
 
 /// A generic netlink family.
 pub trait Family {
@@ -141,6 +144,23 @@ impl<F: Family> Channel<F> {
         subject: &Subject,
     ) -> Result<Vec<Body<F>>, Error> {
         self.send(Question::Dump, request, subject)
+    }
+
+    /// Asks for a listing and shows the attributes of each message to `reader` as they come.
+    ///
+    /// On a socket of its own, so that `reader` may break off and the channel be used in between.
+    pub(crate) fn stream(
+        &self,
+        request: &Body<F>,
+        subject: &Subject,
+        reader: Visitor<'_>,
+    ) -> Result<(), Error> {
+        let mut message = GenlMessage::from_payload(request.clone());
+        message.set_resolved_family_id(self.id);
+        Socket::open(NETLINK_GENERIC)?.stream(&message, subject, &mut |payload| {
+            let attributes = payload.get(GENL_HEADER..);
+            reader(attributes.ok_or(WireError::CutOff("a generic netlink message"))?)
+        })
     }
 
     fn send(

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The family of FullNAT's engine.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::ControlFlow;
 
 use flow_abi::top;
 
@@ -9,9 +10,9 @@ use crate::error::{Action, Error, Object};
 use crate::family::{Channel, Family};
 use crate::request::{self, FlowRequest};
 use crate::socket::Subject;
-use crate::wire::attr::{attributes, WireError};
+use crate::wire::attr::{each, WireError};
 use crate::wire::flow::parse_service;
-use crate::{Connection, ConnectionKey, Counter, LocalAddress, ServiceId};
+use crate::{Alias, Connection, Counter, LocalAddress, OptionChanges, Options, ServiceId, Wanted};
 
 /// Marks messages of the engine's family.
 pub enum FlowFamily {}
@@ -25,11 +26,18 @@ impl Family for FlowFamily {
 pub struct Flow(Channel<FlowFamily>);
 
 fn part<'a>(answer: &'a FlowRequest, id: u16, name: &'static str) -> Result<&'a [u8], WireError> {
-    attributes(answer.attributes(), name)?
-        .into_iter()
-        .find(|attribute| attribute.id == id)
-        .map(|attribute| attribute.payload)
-        .ok_or(WireError::Missing(name))
+    nest(answer.attributes(), id, name)
+}
+
+/// The first attribute of this number.
+fn nest<'a>(attributes: &'a [u8], id: u16, name: &'static str) -> Result<&'a [u8], WireError> {
+    for attribute in each(attributes, name) {
+        let attribute = attribute?;
+        if attribute.id == id {
+            return Ok(attribute.payload);
+        }
+    }
+    Err(WireError::Missing(name))
 }
 
 impl Flow {
@@ -109,16 +117,108 @@ impl Flow {
         )
     }
 
-    /// FullNAT connections: all, or the one of this name.
+    /// Shows FullNAT connections to `reader` as the kernel lists them, until that breaks off; however
+    /// many there are, they take no memory.
     ///
     /// # Errors
     ///
     /// See [`Flow::open`].
-    pub fn connections(&mut self, key: Option<&ConnectionKey>) -> Result<Vec<Connection>, Error> {
+    pub fn connections(
+        &mut self,
+        wanted: &Wanted,
+        reader: &mut dyn FnMut(&Connection) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let object = Object::Whole("the FullNAT connections");
+        self.0.stream(
+            &request::list_connections(wanted),
+            &Subject::new(Action::Read, object),
+            &mut |attributes| {
+                let connection = Connection::parse(nest(attributes, top::CONN, "connection")?)?;
+                Ok(reader(&connection))
+            },
+        )
+    }
+
+    /// One FullNAT connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn connection(&mut self, wanted: &Wanted) -> Result<Option<Connection>, Error> {
+        let mut found = None;
+        self.connections(wanted, &mut |connection| {
+            found = Some(*connection);
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// Changes options of a service.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn set_options(
+        &mut self,
+        service: &ServiceId,
+        changes: &OptionChanges,
+    ) -> Result<(), Error> {
+        let subject = Subject::new(Action::Change, Object::Options(*service));
+        self.0
+            .ask(&request::set_options(service, changes), &subject)
+            .map(drop)
+    }
+
+    /// Options with the service each belongs to; services that were told nothing may be missing.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn options(
+        &mut self,
+        service: Option<&ServiceId>,
+    ) -> Result<Vec<(ServiceId, Options)>, Error> {
+        let object = service.map_or(Object::Whole("the FullNAT options"), |id| {
+            Object::Options(*id)
+        });
+        self.values(&request::list_options(service), object, |answer| {
+            let service = parse_service(part(answer, top::SERVICE, "service")?)?;
+            let options = Options::parse(part(answer, top::OPTIONS, "options")?)?;
+            Ok((service, options))
+        })
+    }
+
+    /// Makes an alias; that it is there already is fine.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`]; with EEXIST if the alias stands for another server.
+    pub fn add_alias(&mut self, alias: &Alias) -> Result<(), Error> {
+        let object = Object::Alias(alias.addr, Some(alias.server));
+        let subject = Subject::new(Action::Add, object);
+        self.0.ask(&request::new_alias(alias), &subject).map(drop)
+    }
+
+    /// Takes an alias away.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn delete_alias(&mut self, addr: Ipv4Addr) -> Result<(), Error> {
+        let subject = Subject::new(Action::Delete, Object::Alias(addr, None));
+        self.0.ask(&request::delete_alias(addr), &subject).map(drop)
+    }
+
+    /// All aliases.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn aliases(&mut self) -> Result<Vec<Alias>, Error> {
         self.values(
-            &request::list_connections(key),
-            Object::Whole("the FullNAT connections"),
-            |answer| Connection::parse(part(answer, top::CONN, "connection")?),
+            &request::list_aliases(),
+            Object::Whole("the aliases"),
+            |answer| Alias::parse(part(answer, top::ALIAS, "alias")?),
         )
     }
 

@@ -2,9 +2,10 @@
 //! Talking to IPVS and to FullNAT's engine from user space, without a C library in between.
 //!
 //! - [`Ipvs`] is the stock generic netlink family `IPVS`: services, servers, time-outs, sync daemon.
-//! - [`Flow`] is the family `IPVS_FLOW` of ip_vs_flow.ko: local addresses, connections, counters.
-//! - [`address`] gives an interface an address, [`proc`] reads the kernel's table of connections,
-//!   [`module`] loads what is missing.
+//! - [`Flow`] is the family `IPVS_FLOW` of ip_vs_flow.ko: local addresses, options, aliases,
+//!   connections, counters.
+//! - [`address`] gives an interface an address, [`route`] says where packets would go, [`proc`] reads
+//!   the kernel's table of connections, [`module`] loads what is missing.
 //!
 //! The layers, from the bottom: [`wire`] turns attributes into values and back and knows nothing of
 //! sockets; [`request`] says which command with which attributes does a thing; [`socket`] sends,
@@ -44,6 +45,8 @@ mod ipvs;
 pub mod module;
 pub mod proc;
 pub mod request;
+pub mod route;
+mod rtnetlink;
 pub mod socket;
 pub mod wire;
 
@@ -52,7 +55,9 @@ pub use family::Family;
 pub use flow::Flow;
 pub use ipvs::Ipvs;
 pub use wire::config::{Daemon, DaemonState, Info, Timeouts};
+pub use wire::connection::{Connection, ConnectionKey, ServerSide, Wanted};
 pub use wire::dest::{Dest, DestConfig, DestId, Method, Tunnel, TunnelChecksum, TunnelKind};
-pub use wire::flow::{Connection, ConnectionKey, Counter, LocalAddress};
+pub use wire::flow::{Alias, Counter, LocalAddress};
+pub use wire::options::{OptionChanges, Options, Toa, Uoa};
 pub use wire::service::{Netmask, Protocol, Service, ServiceConfig, ServiceFlags, ServiceId};
 pub use wire::stats::Stats;

@@ -5,11 +5,14 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::ControlFlow;
 
 use crate::{ConnectionKey, Error, Protocol};
 
 /// The file.
 pub const CONNECTIONS: &str = "/proc/net/ip_vs_conn";
+/// The kernel fills as much as fits at a time.
+const BUFFER: usize = 64 * 1024;
 
 /// A connection of any forwarding method.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,19 +31,17 @@ pub struct Entry {
     pub engine: Option<(String, String)>,
 }
 
-/// Reads the table; an empty one if the file is not there, because then nothing was ever scheduled.
+/// Shows the connections of the table to `reader`, one by one, until that breaks off; none if the
+/// file is not there, because then nothing was ever scheduled.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] if the file cannot be read, [`Error::Proc`] if it does not look as it should.
-pub fn connections() -> Result<Vec<Entry>, Error> {
+pub fn connections(reader: &mut dyn FnMut(Entry) -> ControlFlow<()>) -> Result<(), Error> {
     match File::open(CONNECTIONS) {
-        Ok(file) => parse(BufReader::new(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(Error::Io {
-            what: format!("read {CONNECTIONS}"),
-            source,
-        }),
+        Ok(file) => parse(BufReader::with_capacity(BUFFER, file), reader),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(unreadable(source)),
     }
 }
 
@@ -49,25 +50,37 @@ pub fn connections() -> Result<Vec<Entry>, Error> {
 /// # Errors
 ///
 /// See [`connections`].
-pub fn parse(table: impl BufRead) -> Result<Vec<Entry>, Error> {
-    let mut found = Vec::new();
-    for (number, line) in table.lines().enumerate() {
-        let line = line.map_err(|source| Error::Io {
-            what: format!("read {CONNECTIONS}"),
-            source,
-        })?;
+pub fn parse(
+    mut table: impl BufRead,
+    reader: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let mut line = String::new();
+    for number in 1_usize.. {
+        line.clear();
+        if table.read_line(&mut line).map_err(unreadable)? == 0 {
+            break;
+        }
         // The first line is the heading.
-        if number == 0 || line.trim().is_empty() {
+        if number == 1 || line.trim().is_empty() {
             continue;
         }
         let entry = parse_line(&line).ok_or_else(|| Error::Proc {
             file: CONNECTIONS,
-            line: number + 1,
-            what: format!("not a connection: {line}"),
+            line: number,
+            what: format!("not a connection: {}", line.trim_end()),
         })?;
-        found.push(entry);
+        if reader(entry).is_break() {
+            break;
+        }
     }
-    Ok(found)
+    Ok(())
+}
+
+fn unreadable(source: io::Error) -> Error {
+    Error::Io {
+        what: format!("read {CONNECTIONS}"),
+        source,
+    }
 }
 
 fn parse_line(line: &str) -> Option<Entry> {

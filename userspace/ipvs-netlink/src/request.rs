@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Which command with which attributes does what.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::family::Body;
 use crate::flow::FlowFamily;
@@ -10,7 +10,8 @@ use crate::wire::attr::Attributes;
 use crate::wire::flow::{service_attributes, LocalAddress};
 use crate::wire::ids::{command, top};
 use crate::{
-    ConnectionKey, Daemon, DaemonState, DestConfig, DestId, ServiceConfig, ServiceId, Timeouts,
+    Alias, Daemon, DaemonState, DestConfig, DestId, OptionChanges, ServiceConfig, ServiceId,
+    Timeouts, Wanted,
 };
 
 /// A request to the stock family.
@@ -178,11 +179,49 @@ pub fn list_laddrs(service: Option<&ServiceId>) -> FlowRequest {
     Body::new(flow_abi::command::LADDR_GET, &laddr(service, None))
 }
 
-/// List FullNAT connections: all, or one.
+/// List FullNAT connections.
 #[must_use]
-pub fn list_connections(key: Option<&ConnectionKey>) -> FlowRequest {
-    let attributes = key.map(|key| nest(flow_abi::top::CONN, &key.attributes()));
-    Body::new(flow_abi::command::CONN_GET, &attributes.unwrap_or_default())
+pub fn list_connections(wanted: &Wanted) -> FlowRequest {
+    let attributes = match wanted {
+        Wanted::All => Attributes::new(),
+        Wanted::Client(key) => nest(flow_abi::top::CONN, &key.attributes()),
+        Wanted::Server(side) => nest(flow_abi::top::CONN, &side.attributes()),
+    };
+    Body::new(flow_abi::command::CONN_GET, &attributes)
+}
+
+/// Change options of a service.
+#[must_use]
+pub fn set_options(service: &ServiceId, changes: &OptionChanges) -> FlowRequest {
+    let mut out = laddr(Some(service), None);
+    out.nest(flow_abi::top::OPTIONS, &changes.attributes());
+    Body::new(flow_abi::command::SERVICE_SET, &out)
+}
+
+/// List options of one service or of all.
+#[must_use]
+pub fn list_options(service: Option<&ServiceId>) -> FlowRequest {
+    Body::new(flow_abi::command::SERVICE_GET, &laddr(service, None))
+}
+
+/// Make an alias.
+#[must_use]
+pub fn new_alias(alias: &Alias) -> FlowRequest {
+    let attributes = nest(flow_abi::top::ALIAS, &alias.attributes());
+    Body::new(flow_abi::command::ALIAS_NEW, &attributes)
+}
+
+/// Take an alias away.
+#[must_use]
+pub fn delete_alias(addr: Ipv4Addr) -> FlowRequest {
+    let attributes = nest(flow_abi::top::ALIAS, &Alias::name_attributes(addr));
+    Body::new(flow_abi::command::ALIAS_DEL, &attributes)
+}
+
+/// List aliases.
+#[must_use]
+pub fn list_aliases() -> FlowRequest {
+    Body::new(flow_abi::command::ALIAS_GET, &Attributes::new())
 }
 
 /// List counters.

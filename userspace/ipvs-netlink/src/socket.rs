@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A blocking netlink socket: one question, and all the messages that answer it.
+//! A blocking netlink socket: one question, and all the messages that answer it, collected or one by
+//! one.
 
 use std::fmt::Debug;
 use std::io;
+use std::ops::ControlFlow;
 
 use netlink_packet_core::{
     NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
@@ -15,6 +17,8 @@ use crate::wire::attr::{attributes, WireError};
 
 /// Twice what the kernel puts into one datagram of a listing.
 const BUFFER: usize = 64 * 1024;
+/// What may wait in a socket that reads a long listing.
+const LISTING_BUFFER: usize = 1024 * 1024;
 /// How often a listing that changed meanwhile is read anew.
 const ATTEMPTS: usize = 16;
 /// Header of a netlink message, which leads what an error message holds.
@@ -73,11 +77,22 @@ pub struct Socket {
     sequence: u32,
 }
 
-/// Why a listing has to be read again, or the result.
-enum Attempt<M> {
-    Complete(Vec<M>),
+/// How the answers to a question ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// That was all.
+    Complete,
+    /// What was listed changed meanwhile.
     Changed,
+    /// The reader wants no more.
+    Stopped,
 }
+
+/// What looks at the messages of a listing, one by one.
+pub type Visitor<'a> = &'a mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>, WireError>;
+
+/// What looks at the messages of an answer, one by one and with their headers.
+type Reader<'a> = &'a mut dyn FnMut(&[u8]) -> Result<ControlFlow<()>, Error>;
 
 impl Socket {
     /// Opens a socket of this protocol, NETLINK_GENERIC or NETLINK_ROUTE.
@@ -120,11 +135,47 @@ impl Socket {
     {
         for _ in 0..ATTEMPTS {
             self.send(question, flags, request)?;
-            if let Attempt::Complete(answers) = self.receive(question, subject)? {
+            let mut answers = Vec::new();
+            let end = self.receive::<M>(subject, &mut |bytes| {
+                let message = deserialize::<M>(bytes, subject)?;
+                if let NetlinkPayload::InnerMessage(answer) = message.payload {
+                    answers.push(answer);
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            if question == Question::Do || end != End::Changed {
                 return Ok(answers);
             }
         }
         Err(Error::Interrupted(subject.object.to_string()))
+    }
+
+    /// Asks for a listing and shows every message's payload to `reader` as it comes, until that
+    /// breaks off. What changes while it is read may be in it or not.
+    ///
+    /// The kernel makes no other listing for a socket that has not read one to its end, so the socket
+    /// is used up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the kernel refuses, and whatever `reader` fails with.
+    pub fn stream<M>(
+        mut self,
+        request: &M,
+        subject: &Subject,
+        reader: Visitor<'_>,
+    ) -> Result<(), Error>
+    where
+        M: NetlinkSerializable + NetlinkDeserializable + Clone + Debug,
+    {
+        // The kernel waits for its reader anyway; a small buffer only makes it wait more often.
+        let _ = self.raw.set_rx_buf_sz(LISTING_BUFFER);
+        self.send(Question::Dump, 0, request)?;
+        self.receive::<M>(subject, &mut |bytes| {
+            let payload = bytes.get(HEADER..).unwrap_or_default();
+            reader(payload).map_err(|error| subject.malformed(error))
+        })
+        .map(drop)
     }
 
     fn send<M>(&mut self, question: Question, flags: u16, request: &M) -> Result<(), Error>
@@ -152,37 +203,39 @@ impl Socket {
         Ok(())
     }
 
-    fn receive<M>(&self, question: Question, subject: &Subject) -> Result<Attempt<M>, Error>
+    fn receive<M>(&self, subject: &Subject, reader: Reader<'_>) -> Result<End, Error>
     where
         M: NetlinkDeserializable + Debug,
     {
-        let mut answers = Vec::new();
         let mut changed = false;
+        let mut datagram = Vec::with_capacity(BUFFER);
         // BOUND: the kernel ends every answer with NLMSG_DONE, an acknowledgement or an error.
         loop {
-            let datagram = self.datagram()?;
+            self.datagram(&mut datagram)?;
             let mut rest = datagram.as_slice();
             // BOUND: every turn takes at least one header off `rest`.
             while !rest.is_empty() {
-                let length = message_length(rest).map_err(|error| subject.malformed(error))?;
-                let (bytes, after) = rest.split_at(length);
+                let header = Header::parse(rest).map_err(|error| subject.malformed(error))?;
+                let (bytes, after) = rest.split_at(header.length);
                 rest = after
-                    .get(length.next_multiple_of(4) - length..)
+                    .get(header.length.next_multiple_of(4) - header.length..)
                     .unwrap_or_default();
-                let message = NetlinkMessage::<M>::deserialize(bytes)
-                    .map_err(|error| subject.malformed(WireError::Message(error.to_string())))?;
-                if message.header.sequence_number != self.sequence {
+                if header.sequence != self.sequence {
                     // Left over from a question that ended early.
                     continue;
                 }
-                changed |= message.header.flags & NLM_F_DUMP_INTR != 0;
-                let flags = message.header.flags;
-                match message.payload {
-                    NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                changed |= header.flags & NLM_F_DUMP_INTR != 0;
+                if header.kind >= FIRST_KIND {
+                    if reader(bytes)?.is_break() {
+                        return Ok(End::Stopped);
+                    }
+                    continue;
+                }
+                match deserialize::<M>(bytes, subject)?.payload {
                     NetlinkPayload::Error(error) => match error.code {
-                        None => return Ok(Attempt::Complete(answers)),
+                        None => return Ok(End::Complete),
                         Some(code) => {
-                            let text = extack_of_error(&error.header, flags);
+                            let text = extack_of_error(&error.header, header.flags);
                             return Err(subject.refused(code.get(), text));
                         }
                     },
@@ -190,23 +243,21 @@ impl Socket {
                         let text = extack_message(&done.extended_ack);
                         return Err(subject.refused(done.code, text));
                     }
-                    NetlinkPayload::Done(_) if question == Question::Dump && changed => {
-                        return Ok(Attempt::Changed)
-                    }
-                    NetlinkPayload::Done(_) => return Ok(Attempt::Complete(answers)),
-                    NetlinkPayload::Overrun(_) => return Ok(Attempt::Changed),
+                    NetlinkPayload::Done(_) if changed => return Ok(End::Changed),
+                    NetlinkPayload::Done(_) => return Ok(End::Complete),
+                    NetlinkPayload::Overrun(_) => return Ok(End::Changed),
                     _ => {}
                 }
             }
         }
     }
 
-    /// One datagram, whole.
-    fn datagram(&self) -> Result<Vec<u8>, Error> {
-        let mut buffer = Vec::with_capacity(BUFFER);
+    /// One datagram, whole, in place of what is in the buffer.
+    fn datagram(&self, buffer: &mut Vec<u8>) -> Result<(), Error> {
         // BOUND: a signal interrupts at most as often as signals arrive.
         let length = loop {
-            match self.raw.recv(&mut buffer, libc::MSG_TRUNC) {
+            buffer.clear();
+            match self.raw.recv(buffer, libc::MSG_TRUNC) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -221,8 +272,46 @@ impl Socket {
                 source: WireError::Message(format!("a datagram of {length} bytes is too long")),
             });
         }
-        Ok(buffer)
+        Ok(())
     }
+}
+
+/// Kinds of messages below this one are netlink's own: errors, ends of listings.
+const FIRST_KIND: u16 = 16;
+
+/// What of a message's header is needed to know what the message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Header {
+    length: usize,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+}
+
+impl Header {
+    /// The header of the first message of a datagram, whose length fits into the datagram.
+    fn parse(datagram: &[u8]) -> Result<Self, WireError> {
+        let length = message_length(datagram)?;
+        let Some(&[_, _, _, _, k0, k1, f0, f1, s0, s1, s2, s3, ..]) =
+            datagram.first_chunk::<HEADER>()
+        else {
+            return Err(WireError::CutOff("a netlink message"));
+        };
+        Ok(Self {
+            length,
+            kind: u16::from_ne_bytes([k0, k1]),
+            flags: u16::from_ne_bytes([f0, f1]),
+            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
+        })
+    }
+}
+
+fn deserialize<M>(bytes: &[u8], subject: &Subject) -> Result<NetlinkMessage<M>, Error>
+where
+    M: NetlinkDeserializable + Debug,
+{
+    NetlinkMessage::<M>::deserialize(bytes)
+        .map_err(|error| subject.malformed(WireError::Message(error.to_string())))
 }
 
 /// Length of the first message of a datagram, checked against the datagram.

@@ -3,40 +3,15 @@
 //! from how ip_vs_genl_fill_service() and its siblings fill them; they are little-endian.
 #![cfg(target_endian = "little")]
 
-use std::net::IpAddr;
+mod common;
 
+use common::{addr, damage, hex, web};
 use ipvs_netlink::request;
 use ipvs_netlink::wire::attr::{attributes, WireError};
-use ipvs_netlink::wire::flow;
 use ipvs_netlink::{
-    Connection, ConnectionKey, Counter, Daemon, DaemonState, Dest, DestConfig, DestId, Info,
-    LocalAddress, Method, Netmask, Protocol, Service, ServiceConfig, ServiceFlags, ServiceId,
-    Stats, Timeouts, Tunnel, TunnelChecksum, TunnelKind,
+    Daemon, DaemonState, Dest, DestConfig, DestId, Info, Method, Netmask, Protocol, Service,
+    ServiceConfig, ServiceFlags, ServiceId, Stats, Timeouts, Tunnel, TunnelChecksum, TunnelKind,
 };
-
-/// Bytes from hexadecimal digits; everything else is layout.
-fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text
-        .chars()
-        .filter_map(|digit| digit.to_digit(16))
-        .collect();
-    let pairs = digits.chunks(2);
-    pairs
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-        .collect()
-}
-
-fn addr(text: &str) -> IpAddr {
-    text.parse().unwrap()
-}
-
-fn web() -> ServiceId {
-    ServiceId::Address {
-        protocol: Protocol::TCP,
-        addr: addr("10.0.96.204"),
-        port: 80,
-    }
-}
 
 /// AF, PROTOCOL, ADDR as union nf_inet_addr, PORT of TCP 10.0.96.204:80.
 const WEB: &str = "
@@ -261,93 +236,6 @@ fn daemon_goes_both_ways() {
     assert_eq!(unknown, Err(value));
 }
 
-/// FAMILY, PROTOCOL, ADDR in four bytes and PORT, as IPVS_FLOW has them.
-const FLOW_WEB: &str = "
-    0600 0100 0200 0000
-    0600 0200 0600 0000
-    0800 0300 0a0060cc
-    0600 0400 0050 0000";
-
-#[test]
-fn service_of_the_engine_goes_both_ways() {
-    let bytes = hex(FLOW_WEB);
-    assert_eq!(flow::service_attributes(&web()).to_bytes(), bytes);
-    assert_eq!(flow::parse_service(&bytes), Ok(web()));
-    let marked = ServiceId::Fwmark {
-        ipv6: false,
-        mark: 9,
-    };
-    let bytes = hex("0600 0100 0200 0000 0800 0500 09000000");
-    assert_eq!(flow::service_attributes(&marked).to_bytes(), bytes);
-    assert_eq!(flow::parse_service(&bytes), Ok(marked));
-}
-
-#[test]
-fn local_address_with_its_numbers() {
-    let bytes = hex("
-        0800 0100 c0a8e5cc
-        0800 0200 0c000000
-        0c00 0300 0200000000000000
-        0c00 0400 0100000000000000
-        0600 0500 0104 0000
-        0600 0600 ffff 0000");
-    let laddr = LocalAddress {
-        addr: addr("192.168.229.204"),
-        conns: 12,
-        conflicts: 2,
-        failed: 1,
-        ports: Some((1025, 65535)),
-    };
-    assert_eq!(LocalAddress::parse(&bytes), Ok(laddr));
-    assert_eq!(LocalAddress::attributes(&laddr.addr).to_bytes(), bytes[..8]);
-}
-
-#[test]
-fn connection_and_the_question_for_it() {
-    let key = "
-        0600 0100 0200 0000
-        0600 0200 0600 0000
-        0800 0300 ac100001
-        0600 0400 f57c 0000
-        0800 0500 0a0060cc
-        0600 0600 0050 0000";
-    let rest = "
-        0800 0700 c0a8e5cc
-        0600 0800 0401 0000
-        0800 0900 c0a8e501
-        0600 0a00 1f90 0000
-        0600 0b00 0100 0000
-        0800 0c00 84030000
-        0800 0d00 05000000";
-    let wanted = Connection {
-        key: ConnectionKey {
-            protocol: Protocol::TCP,
-            caddr: addr("172.16.0.1"),
-            cport: 62844,
-            vaddr: addr("10.0.96.204"),
-            vport: 80,
-        },
-        laddr: addr("192.168.229.204"),
-        lport: 1025,
-        raddr: addr("192.168.229.1"),
-        rport: 8080,
-        state: 1,
-        expires: 900,
-        flags: 5,
-    };
-    assert_eq!(Connection::parse(&hex(&format!("{key}{rest}"))), Ok(wanted));
-    assert_eq!(wanted.key.attributes().to_bytes(), hex(key));
-}
-
-#[test]
-fn counter_is_a_name_and_a_value() {
-    let bytes = hex("0e00 0100 736f6d657468696e6700 0000");
-    let value = hex("0c00 0200 0100000000000080");
-    let counter = Counter::parse(&[bytes, value].concat()).unwrap();
-    assert_eq!(counter.name, "something");
-    assert_eq!(counter.value, (1 << 63) + 1);
-}
-
 #[test]
 fn request_nests_service_and_server() {
     let config = DestConfig {
@@ -369,16 +257,6 @@ fn request_nests_service_and_server() {
 }
 
 #[test]
-fn request_for_local_addresses_leaves_out_what_is_meant_by_all() {
-    let vip = addr("192.168.229.204");
-    let request = request::delete_laddr(Some(&web()), Some(&vip));
-    assert_eq!(request.command(), flow_abi::command::LADDR_DEL);
-    let nested = format!("2400 0180 {FLOW_WEB} 0c00 0280 0800 0100 c0a8e5cc");
-    assert_eq!(request.attributes(), hex(&nested));
-    assert!(request::delete_laddr(None, None).attributes().is_empty());
-}
-
-#[test]
 fn unknown_attributes_are_skipped() {
     let future = "0800 3f00 ffffffff 0400 ff3f";
     let bytes = hex(&format!("{future}{WEB}{future}{WEB_OPTIONS}{future}"));
@@ -393,19 +271,12 @@ fn wrong_lengths_are_errors_with_a_name() {
         found: 1,
     };
     assert_eq!(Service::parse(&short_port).unwrap_err(), error);
-    let short_addr = hex("0600 0100 0200 0000 0600 0200 0600 0000 0600 0300 0a00 0000");
-    assert!(flow::parse_service(&short_addr).is_err());
-    assert_eq!(
-        Counter::parse(&[]).unwrap_err(),
-        WireError::Missing("counter name")
-    );
 }
 
 #[test]
 fn no_prefix_and_no_flipped_byte_panics() {
     let service = hex(&format!("{WEB}{WEB_OPTIONS}"));
     let dest = hex(&format!("{SERVER}0800 0300 05000000"));
-    let flow = hex(FLOW_WEB);
     let parse_all = |bytes: &[u8]| {
         let _ = Service::parse(bytes);
         let _ = Dest::parse(bytes, 2);
@@ -414,22 +285,9 @@ fn no_prefix_and_no_flipped_byte_panics() {
         let _ = Daemon::parse(bytes);
         let _ = Timeouts::parse(bytes);
         let _ = Info::parse(bytes);
-        let _ = flow::parse_service(bytes);
-        let _ = LocalAddress::parse(bytes);
-        let _ = Connection::parse(bytes);
-        let _ = Counter::parse(bytes);
     };
-    for whole in [service, dest, flow] {
-        for end in 0..whole.len() {
-            parse_all(&whole[..end]);
-        }
-        for place in 0..whole.len() {
-            for value in [0, 1, 3, 5, 0x7f, 0x80, 0xff] {
-                let mut damaged = whole.clone();
-                damaged[place] = value;
-                parse_all(&damaged);
-            }
-        }
+    for whole in [service, dest] {
+        damage(&whole, parse_all);
     }
 }
 

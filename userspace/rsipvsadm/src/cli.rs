@@ -18,11 +18,22 @@ Examples:
     rsipvsadm -P -t 10.0.96.204:80 -z 192.168.229.204
     rsipvsadm -a -t 10.0.96.204:80 -r 192.168.229.1 -b
     rsipvsadm -a -t 10.0.96.204:80 -r 192.168.229.2:8080 -b -w 3
+  IPv6 clients and servers that know only IPv4; and the other way round
+    rsipvsadm -A -t [2001:db8::204]:80
+    rsipvsadm -P -t [2001:db8::204]:80 -z 192.168.229.204
+    rsipvsadm -a -t [2001:db8::204]:80 -r 192.168.229.1 -b
+    rsipvsadm -P -t 10.0.96.204:80 -z 2001:db8:229::204
+    rsipvsadm -a -t 10.0.96.204:80 -r [2001:db8:229::1]:80 -b
+  The client's address in the SYN, too; idle connections end after ten minutes
+    rsipvsadm -E -t 10.0.96.204:80 --toa syn --conn-timeout 600
   See what is there, what is going on and who is connected
     rsipvsadm -Ln
     rsipvsadm -Ln --rate
     rsipvsadm -Lnc
+    rsipvsadm -Ln --sockpair tcp:172.16.0.1:57090:10.0.96.204:80
     rsipvsadm -G
+  Why does a packet not arrive?
+    rsipvsadm explain tcp 172.16.0.1:57090 10.0.96.204:80
   Keep the rules over a reboot
     rsipvsadm -Sn > rules
     rsipvsadm -R < rules
@@ -173,7 +184,28 @@ pub struct Args {
     )]
     pub ops: Option<String>,
 
-    /// Real server; without a port, the service's.
+    /// FullNAT: seconds after which established connections without packets end, of UDP all; 0 is
+    /// IPVS's own time-out (--set).
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        allow_hyphen_values = true,
+        help_heading = "Services"
+    )]
+    pub conn_timeout: Option<String>,
+    /// FullNAT: where TCP carries the client's address: nowhere, from the end of the handshake on
+    /// (the default), also in the SYN.
+    #[arg(long, value_name = "off|ack|syn", help_heading = "Services")]
+    pub toa: Option<String>,
+    /// FullNAT: number of the TCP option with the client's address; 254 by default.
+    #[arg(long, value_name = "254|200|253", help_heading = "Services")]
+    pub toa_kind: Option<String>,
+    /// FullNAT: how UDP carries the client's address: not at all (the default), in a header of its own
+    /// protocol, in an option of IPv4. The server needs uoa.ko for the others.
+    #[arg(long, value_name = "off|opp|ipo", help_heading = "Services")]
+    pub uoa: Option<String>,
+
+    /// Real server; without a port, the service's. Under -b it may be of the other address family.
     #[arg(
         short = 'r',
         long,
@@ -236,7 +268,7 @@ pub struct Args {
     #[arg(long, help_heading = "Servers")]
     pub tun_remcsum: bool,
 
-    /// Local address, which real servers see as the client.
+    /// Local address, which real servers see as the client: of the family of the servers.
     #[arg(
         short = 'z',
         long,
@@ -259,10 +291,11 @@ pub struct Args {
     /// Connections.
     #[arg(short = 'c', long, help_heading = "Listing")]
     pub connection: bool,
-    /// The one connection of this client and virtual address; IPv6 addresses in brackets.
+    /// The one connection between these two, as the client or the real server sees it; IPv6
+    /// addresses in brackets.
     #[arg(
         long,
-        value_name = "PROTO:CIP:CPORT:VIP:VPORT",
+        value_name = "PROTO:ADDR:PORT:ADDR:PORT",
         help_heading = "Listing"
     )]
     pub sockpair: Option<String>,

@@ -48,6 +48,11 @@ impl Failure {
         }
     }
 
+    /// Prints the line as something that is worth knowing and stops nothing.
+    pub fn warn(&self) {
+        eprintln!("rsipvsadm: warning: {self}");
+    }
+
     /// Prints the line and gives the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {

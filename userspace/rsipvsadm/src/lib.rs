@@ -12,8 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod census;
 pub mod cli;
 pub mod failure;
+pub mod families;
 pub mod names;
 pub mod output;
 pub mod plan;

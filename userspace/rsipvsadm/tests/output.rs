@@ -5,12 +5,14 @@ use std::net::IpAddr;
 
 use ipvs_netlink::proc;
 use ipvs_netlink::{
-    Connection, ConnectionKey, Counter, Daemon, DaemonState, Dest, DestConfig, DestId, Info,
-    LocalAddress, Method, Netmask, Protocol, Service, ServiceConfig, ServiceFlags, ServiceId,
-    Stats, Timeouts, Tunnel, TunnelChecksum, TunnelKind,
+    Alias, Connection, ConnectionKey, Counter, Daemon, DaemonState, Dest, DestConfig, DestId, Info,
+    LocalAddress, Method, Netmask, Options, Protocol, Service, ServiceConfig, ServiceFlags,
+    ServiceId, Stats, Timeouts, Toa, Tunnel, TunnelChecksum, TunnelKind, Uoa,
 };
+use rsipvsadm::families::Aliases;
 use rsipvsadm::names::Numeric;
-use rsipvsadm::output::{self, connections, json, laddrs, rules, table, ServiceView, Snapshot};
+use rsipvsadm::output::connections::{self, Row, Shape};
+use rsipvsadm::output::{self, json, laddrs, rules, table, Remark, ServiceView, Snapshot};
 use rsipvsadm::plan::{Columns, Format};
 use serde_json::Value;
 
@@ -63,6 +65,7 @@ fn view(id: ServiceId, dests: Vec<Dest>) -> ServiceView {
         },
         dests,
         laddrs: Vec::new(),
+        options: Some(Options::default()),
     }
 }
 
@@ -121,6 +124,7 @@ fn fullnat_listing_has_the_lines_of_the_guides() {
             vec![dest("192.168.229.1", 80, Method::FullNat)],
         ),
     ]);
+    assert_eq!(services.name_servers(&Aliases::default()), []);
     services.sort();
     let text = table::services(&services, &columns(Columns::Plain), &Numeric);
     let wanted = "\
@@ -279,6 +283,7 @@ fn laddr(text: &str) -> LocalAddress {
         conflicts: 0,
         failed: 0,
         ports: Some((1025, 65535)),
+        free: Some(64511),
     }
 }
 
@@ -327,17 +332,50 @@ fn fullnat(cport: u16, lport: u16) -> Connection {
     }
 }
 
+const NUMBERS: Shape = Shape::Table {
+    numeric: true,
+    with_engine: false,
+};
+
 /// The connections in the guide to DPVS.
 #[test]
 fn connections_are_dpvss_lines() {
-    let entries = vec![entry(57090, "TIME_WAIT"), entry(57092, "ESTABLISHED")];
-    let views = connections::join(entries, &[fullnat(57090, 1097), fullnat(57094, 1101)]);
-    let lines = connections::table(&views, false, &Numeric);
+    let (ours, other) = (fullnat(57090, 1097), entry(57092, "ESTABLISHED"));
     let wanted = "\
-[0]tcp 7s     TIME_WAIT   192.168.7.55:57090 192.168.7.182:80   192.168.7.185:1097 192.168.7.27:80
-[0]tcp 7s     ESTABLISHED 192.168.7.55:57092 192.168.7.182:80   192.168.7.55:57092 192.168.7.27:80
-[0]tcp 6s     TIME_WAIT   192.168.7.55:57094 192.168.7.182:80   192.168.7.185:1101 192.168.7.27:80\n";
-    assert_eq!(lines, wanted);
+[0]tcp 6s     TIME_WAIT   192.168.7.55:57090 192.168.7.182:80   192.168.7.185:1097 192.168.7.27:80
+[0]tcp 7s     ESTABLISHED 192.168.7.55:57092 192.168.7.182:80   192.168.7.55:57092 192.168.7.27:80\n";
+    let rows = || [Row::from(&ours), Row::from(&other)];
+    assert_eq!(connections::text(rows(), NUMBERS), wanted);
+    let value: Value = serde_json::from_str(&connections::text(rows(), Shape::Json)).unwrap();
+    assert_eq!(value["connections"].as_array().map(Vec::len), Some(2));
+    assert_eq!(value["connections"][0]["local"]["port"], 1097);
+    assert_eq!(value["connections"][0]["state"], "TIME_WAIT");
+    assert_eq!(value["connections"][1]["local"], Value::Null);
+    assert_eq!(value["connections"][1]["client"]["port"], 57092);
+    let none: Value = serde_json::from_str(&connections::text([], Shape::Json)).unwrap();
+    assert_eq!(none["connections"], Value::Array(Vec::new()));
+    assert_eq!(connections::text([], NUMBERS), "");
+}
+
+#[test]
+fn connections_between_families_and_with_an_engine() {
+    let mut nat64 = fullnat(57090, 1097);
+    nat64.key.caddr = addr("2001:db8::7");
+    nat64.key.vaddr = addr("2001:db8::182");
+    nat64.key.protocol = Protocol::SCTP;
+    nat64.state = 8;
+    nat64.expires = u32::MAX;
+    let mut template = entry(0, "NONE");
+    template.engine = Some(("sip".to_owned(), "1234@host".to_owned()));
+    let shape = Shape::Table {
+        numeric: true,
+        with_engine: true,
+    };
+    let text = connections::text([Row::from(&nat64), Row::from(&template)], shape);
+    let wanted = "\
+[0]sctp 4294967295s ESTABLISHED [2001:db8::7]:57090 [2001:db8::182]:80 192.168.7.185:1097 192.168.7.27:80
+[0]tcp 7s     NONE        192.168.7.55:0     192.168.7.182:80   192.168.7.55:0     192.168.7.27:80 sip 1234@host\n";
+    assert_eq!(text, wanted);
 }
 
 #[test]
@@ -375,11 +413,15 @@ fn timeouts_daemons_and_counters() {
     let counters = [("fullnat_conn_new", 5), ("fullnat_no_port", 0)].map(|(name, value)| Counter {
         name: name.to_owned(),
         value,
+        drop: name == "fullnat_no_port",
     });
     assert_eq!(
         output::counters(&counters),
-        "fullnat_conn_new 5\nfullnat_no_port  0\n"
+        "fullnat_conn_new 5\nfullnat_no_port  0 drop\n"
     );
+    let value: Value = serde_json::from_str(&json::counters(&counters)).unwrap();
+    assert_eq!(value["counters"]["fullnat_conn_new"], 5);
+    assert_eq!(value["drop_reasons"][0], "fullnat_no_port");
 }
 
 #[test]
@@ -397,6 +439,10 @@ fn json_has_the_documented_members() {
     assert_eq!(service["address"], "10.0.96.204");
     assert_eq!(service["port"], 80);
     assert_eq!(service["persistent"], Value::Null);
+    assert_eq!(service["fullnat"]["toa"], "ack");
+    assert_eq!(service["fullnat"]["toa_kind"], 254);
+    assert_eq!(service["fullnat"]["uoa"], "off");
+    assert_eq!(service["fullnat"]["conn_timeout"], 0);
     assert_eq!(service["local_addresses"][0], "192.168.229.204");
     assert_eq!(service["servers"][0]["forward"], "FullNat");
     assert_eq!(service["servers"][0]["port"], 8080);
@@ -407,15 +453,7 @@ fn json_has_the_documented_members() {
     let laddr = &value["services"][0]["local_addresses"][0];
     assert_eq!(laddr["address"], "192.168.229.204");
     assert_eq!(laddr["port_max"], 65535);
-
-    let views = connections::join(
-        vec![entry(57090, "ESTABLISHED"), entry(57092, "ESTABLISHED")],
-        &[fullnat(57090, 1097)],
-    );
-    let value: Value = serde_json::from_str(&json::connections(&views)).unwrap();
-    assert_eq!(value["connections"][0]["local"]["port"], 1097);
-    assert_eq!(value["connections"][1]["local"], Value::Null);
-    assert_eq!(value["connections"][1]["client"]["port"], 57092);
+    assert_eq!(laddr["free"], 64511);
 }
 
 #[test]
@@ -438,4 +476,93 @@ fn rules_hold_thresholds_tunnels_and_local_addresses() {
 -P -t 10.0.96.204:80 -z 192.168.229.204
 -P -t 10.0.96.204:80 -z 192.168.229.205\n";
     assert_eq!(rules::rules(&[service], &Numeric), wanted);
+}
+
+#[test]
+fn options_are_shown_and_saved_where_they_are_unusual() {
+    let mut service = view(id("10.0.96.204", 80), Vec::new());
+    let plain = Format {
+        numeric: true,
+        ..Format::default()
+    };
+    let line = |service: &ServiceView| {
+        let text = table::one_service(service, &plain, &Numeric);
+        text.lines().nth(2).unwrap_or_default().to_owned()
+    };
+    assert_eq!(line(&service), "TCP  10.0.96.204:80 rr");
+    service.options = None;
+    assert_eq!(line(&service), "TCP  10.0.96.204:80 rr");
+    service.options = Some(Options {
+        toa: Toa::Syn,
+        toa_kind: 200,
+        uoa: Uoa::Opp,
+        conn_timeout: 90,
+    });
+    service.service.config.flags = ServiceFlags(ServiceFlags::PERSISTENT);
+    service.service.config.timeout = 300;
+    assert_eq!(
+        line(&service),
+        "TCP  10.0.96.204:80 rr persistent 300 conn-timeout 90 toa syn toa-kind 200 uoa opp"
+    );
+    assert_eq!(
+        rules::rules(&[service], &Numeric),
+        "-A -t 10.0.96.204:80 -s rr -p 300 --conn-timeout 90 --toa syn --toa-kind 200 --uoa opp\n"
+    );
+}
+
+#[test]
+fn servers_of_the_other_family_are_named_as_typed() {
+    let alias = "240.1.2.3".parse().unwrap();
+    let server = "2001:db8::1".parse().unwrap();
+    let aliases: Aliases = [Alias {
+        addr: alias,
+        server,
+    }]
+    .into_iter()
+    .collect();
+    let mut service = view(
+        id("10.0.96.204", 80),
+        vec![
+            dest("240.1.2.3", 80, Method::FullNat),
+            dest("240.1.2.4", 80, Method::FullNat),
+            dest("240.1.2.3", 81, Method::Masq),
+            dest("192.168.229.1", 80, Method::FullNat),
+        ],
+    );
+    service.laddrs = vec![laddr("192.168.229.204")];
+    let mut snapshot = snapshot(vec![service]);
+    let remarks = snapshot.name_servers(&aliases);
+    let at = |text: &str| DestId {
+        addr: addr(text),
+        port: 80,
+    };
+    let web = id("10.0.96.204", 80);
+    assert_eq!(
+        remarks,
+        [
+            Remark::NoLocalAddress(web, at("2001:db8::1")),
+            Remark::LostAlias(web, at("240.1.2.4")),
+        ]
+    );
+    assert_eq!(
+        remarks.iter().map(output::warning).collect::<Vec<_>>(),
+        [
+            "server [2001:db8::1]:80 of service TCP 10.0.96.204:80: it gets no connections, because \
+             the service has no local address of IPv6: add one (rsipvsadm -P -t 10.0.96.204:80 -z ADDRESS)",
+            "server 240.1.2.4:80 of service TCP 10.0.96.204:80: nobody knows which IPv6 server this \
+             alias stands for, because ip_vs_flow was loaded after it was added: name it once more \
+             (rsipvsadm -e -t 10.0.96.204:80 -r [ADDRESS]:80)",
+        ]
+    );
+    let rules = rules::rules(&snapshot.services, &Numeric);
+    assert!(rules.contains("-r [2001:db8::1]:80 -b"), "{rules}");
+    assert!(rules.contains("-r 240.1.2.4:80 -b"), "{rules}");
+    assert!(rules.contains("-r 240.1.2.3:81 -m"), "{rules}");
+    let plain = table::one_service(&snapshot.services[0], &Format::default(), &Numeric);
+    assert!(
+        plain.contains("  -> [2001:db8::1]:80             FullNat 1"),
+        "{plain}"
+    );
+    let value: Value = serde_json::from_str(&json::services(&snapshot)).unwrap();
+    assert_eq!(value["services"][0]["servers"][0]["address"], "2001:db8::1");
 }

@@ -4,11 +4,14 @@
 use std::net::IpAddr;
 
 use ipvs_netlink::{
-    DaemonState, DestId, Method, Netmask, Protocol, ServiceFlags, ServiceId, Timeouts,
+    ConnectionKey, DaemonState, DestId, Method, Netmask, OptionChanges, Protocol, ServiceFlags,
+    ServiceId, Timeouts, Toa, Uoa, Wanted,
 };
 use rsipvsadm::cli::{self, Parsed};
 use rsipvsadm::failure::Failure;
+use rsipvsadm::families;
 use rsipvsadm::names::{Numeric, Resolve};
+use rsipvsadm::plan::endpoint::Pair;
 use rsipvsadm::plan::server::ServerOptions;
 use rsipvsadm::plan::{Columns, Listing, Plan};
 
@@ -131,6 +134,13 @@ const SPELLINGS: &str = "
     ipvsadm -A -f 1 -6
     ipvsadm -E -t 10.0.96.204:80 -s sh
     ipvsadm -E -t 10.0.96.204:80 -p 0
+    ipvsadm -E -t 10.0.96.204:80 --conn-timeout 120
+    ipvsadm -A -t 10.0.96.204:80 --toa syn --toa-kind 200
+    ipvsadm -A -u [2001::201]:53 --uoa ipo
+    ipvsadm -a --sctp-service [2001::201]:36412 -r [2407::1] -b
+    ipvsadm -a -t 10.0.96.204:80 -r [2001::1]:80 -b
+    ipvsadm -P -t 10.0.96.204:80 -z 2407::201
+    ipvsadm -a -f 1 -6 -r [2407::1]:80 -b
     ipvsadm -D -t 10.0.96.204:80
     ipvsadm -e -t 10.0.96.204:80 -r 192.168.229.1 -w 0
     ipvsadm -d -t 10.0.96.204:80 -r 192.168.229.1:80
@@ -280,14 +290,23 @@ fn persistence_has_a_default() {
 }
 
 #[test]
-fn ipv4_server_of_an_ipv6_service_goes_by_its_nat64_name() {
-    let Ok(Plan::AddServer(_, id, options)) = plan("x -a -t [2001::201]:80 -r 192.168.229.1:80 -b")
-    else {
-        panic!("not a server");
-    };
-    assert_eq!(id.addr, addr("64:ff9b::192.168.229.1"));
-    let shown = rsipvsadm::plan::server::shown_address(&options.create(id));
-    assert_eq!(shown, addr("192.168.229.1"));
+fn server_of_another_family_is_named_as_typed() {
+    for (line, rip) in [
+        (
+            "x -a -t [2001::201]:80 -r 192.168.229.1:80 -b",
+            "192.168.229.1",
+        ),
+        ("x -a -t 10.0.96.204:80 -r [2001::301]:80 -b", "2001::301"),
+        ("x -a -f 1 -r [2001::301]:80 -b", "2001::301"),
+    ] {
+        match plan(line) {
+            Ok(Plan::AddServer(_, id, options)) => {
+                assert_eq!(id.addr, addr(rip), "{line}");
+                assert_eq!(options.method, Some(Method::FullNat));
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -298,37 +317,84 @@ fn server_of_another_family_can_be_found_again() {
             "192.168.229.1",
         ),
         ("x -d -t 10.0.96.204:80 -r [2001::301]:80", "2001::301"),
+        ("x -d -t 10.0.96.204:80 -r 240.1.2.3:80", "240.1.2.3"),
     ] {
         let Ok(Plan::DeleteServer(_, id)) = plan(line) else {
             panic!("{line}");
         };
         assert_eq!(id.addr, addr(rip));
     }
-    let server = |line: &str| match plan(line) {
-        Ok(Plan::AddServer(_, id, options)) => ipvs_netlink::Dest {
-            config: options.create(id),
+    let stored = |rip: &str, method| {
+        let Ok(Plan::AddServer(_, _, options)) = plan("x -a -t 10.0.96.204:80 -r 10.1.1.1") else {
+            panic!("not a server");
+        };
+        let mut config = options.create(DestId {
+            addr: addr(rip),
+            port: 80,
+        });
+        config.method = method;
+        ipvs_netlink::Dest {
+            config,
             active: 0,
             inactive: 0,
             persistent: 0,
             stats: ipvs_netlink::Stats::default(),
-        },
-        other => panic!("{line}: {other:?}"),
+        }
     };
+    let known = ipvs_netlink::Alias {
+        addr: "240.1.2.3".parse().unwrap(),
+        server: "2001:db8::1".parse().unwrap(),
+    };
+    let lost: std::net::Ipv6Addr = "2001:db8::2".parse().unwrap();
+    let lost_alias = families::candidates(lost).nth(1).unwrap().to_string();
     let dests = [
-        server("x -a -t [2001::201]:80 -r 192.168.229.1:80 -i"),
-        server("x -a -t [2001::201]:80 -r 192.168.229.2:80 -b"),
+        stored("192.168.229.1", Method::Tunnel),
+        stored("64:ff9b::192.168.229.2", Method::FullNat),
+        stored("240.1.2.3", Method::FullNat),
+        stored(&lost_alias, Method::FullNat),
     ];
+    let aliases = [known].into_iter().collect();
     let find = |rip| {
         let id = DestId {
             addr: addr(rip),
             port: 80,
         };
-        rsipvsadm::plan::server::find(&dests, &id)
+        rsipvsadm::plan::server::find(&dests, &id, &aliases)
     };
     assert_eq!(find("192.168.229.1"), Some(&dests[0]));
     assert_eq!(find("192.168.229.2"), Some(&dests[1]));
     assert_eq!(find("64:ff9b::192.168.229.2"), Some(&dests[1]));
     assert_eq!(find("192.168.229.3"), None);
+    assert_eq!(find("2001:db8::1"), Some(&dests[2]));
+    assert_eq!(find("240.1.2.3"), Some(&dests[2]));
+    assert_eq!(find("2001:db8::2"), Some(&dests[3]));
+    assert_eq!(find("2001:db8::3"), None);
+}
+
+#[test]
+fn fullnat_options_are_as_they_were_said() {
+    let changes = |line: &str| match plan(line) {
+        Ok(Plan::AddService(_, options) | Plan::EditService(_, options)) => options,
+        other => panic!("{line}: {other:?}"),
+    };
+    let none = changes("x -A -t 10.0.96.204:80");
+    assert!(none.fullnat.is_empty() && !none.concern_ipvs());
+    let some = changes("x -E -t 10.0.96.204:80 --conn-timeout 90 --toa=syn --toa-kind 253");
+    assert!(!some.concern_ipvs());
+    assert_eq!(
+        some.fullnat,
+        OptionChanges {
+            toa: Some(Toa::Syn),
+            toa_kind: Some(253),
+            uoa: None,
+            conn_timeout: Some(90),
+        }
+    );
+    let both = changes("x -E -u 10.0.96.204:53 --uoa opp -s rr");
+    assert!(both.concern_ipvs());
+    assert_eq!(both.fullnat.uoa, Some(Uoa::Opp));
+    let back = changes("x -E -f 7 -6 --toa off --uoa off --conn-timeout 0");
+    assert_eq!(back.fullnat.conn_timeout, Some(0));
 }
 
 #[test]
@@ -354,12 +420,58 @@ fn listings_have_topics_columns_and_formats() {
         assert!(listing(line).1.json, "{line}");
     }
     match listing("x -L --sockpair tcp:172.16.0.1:57090:10.0.96.204:80").0 {
-        Listing::Connections(Some(key)) => {
-            assert_eq!((key.caddr, key.cport), (addr("172.16.0.1"), 57090));
-            assert_eq!((key.vaddr, key.vport), (addr("10.0.96.204"), 80));
+        Listing::Connections(Some(pair)) => {
+            assert_eq!(pair.from, "172.16.0.1:57090".parse().unwrap());
+            assert_eq!(pair.to, "10.0.96.204:80".parse().unwrap());
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_pair_is_looked_for_from_every_side() {
+    let Ok(Plan::List(Listing::Connections(Some(pair)), _)) =
+        plan("x -L --sockpair udp:[2001::1]:1000:[2001::201]:53")
+    else {
+        panic!("not a pair");
+    };
+    let ends = pair.wanted().map(|wanted| match wanted {
+        Wanted::Client(key) => ("client", key.caddr, key.cport, key.vaddr, key.vport),
+        Wanted::Server(side) => ("local", side.laddr, side.lport, side.raddr, side.rport),
+        Wanted::All => panic!("all"),
+    });
+    let (one, two) = (addr("2001::1"), addr("2001::201"));
+    assert_eq!(
+        ends,
+        [
+            ("client", one, 1000, two, 53),
+            ("local", one, 1000, two, 53),
+            ("local", two, 53, one, 1000),
+            ("client", two, 53, one, 1000),
+        ]
+    );
+    let key = ConnectionKey {
+        protocol: Protocol::UDP,
+        caddr: one,
+        cport: 1000,
+        vaddr: two,
+        vport: 53,
+    };
+    let server = "[2001::301]:53".parse().unwrap();
+    assert!(pair.names(&key, server));
+    let back = Pair {
+        from: pair.to,
+        to: pair.from,
+        ..pair
+    };
+    assert!(back.names(&key, server));
+    let behind = Pair { to: server, ..pair };
+    assert!(behind.names(&key, server));
+    let other = Pair {
+        to: "[2001::302]:53".parse().unwrap(),
+        ..pair
+    };
+    assert!(!other.names(&key, server));
 }
 
 #[test]
@@ -437,8 +549,8 @@ const NONSENSE: &[(&str, &str)] = &[
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -w -1", "-w: -1 is not a number from 0 to 65535"),
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -w x", "-w: x is not a number from 0 to 65535"),
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -x 5 -y 6", "-y: the lower threshold 6 is above the upper one 5"),
-    ("-a -t 1.2.3.4:80 -r [::1]:80 -m", "-r: ::1 and the service TCP 1.2.3.4:80 are of different families; only -i can do that"),
-    ("-a -t [::1]:80 -r 1.1.1.1 -m", "-r: 1.1.1.1 and the service TCP [::1]:80 are of different families; only -i can do that"),
+    ("-a -t 1.2.3.4:80 -r [::1]:80 -m", "-r: ::1 and the service TCP 1.2.3.4:80 are of different families; only -b and -i can do that"),
+    ("-a -t [::1]:80 -r 1.1.1.1 -m", "-r: 1.1.1.1 and the service TCP [::1]:80 are of different families; only -b and -i can do that"),
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -m --tun-type gre", "tunnel options (--tun-*) need -i"),
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -i --tun-type gue", "--tun-type gue needs --tun-port"),
     ("-a -t 1.2.3.4:80 -r 1.1.1.1 -i --tun-type gre --tun-csum --tun-nocsum", "--tun-nocsum and --tun-csum exclude each other"),
@@ -453,8 +565,18 @@ const NONSENSE: &[(&str, &str)] = &[
     ("-L -o", "-o goes with -L only as \"-o json\""),
     ("-L -o xml", "-o: xml belongs to no option"),
     ("-A -u 1.2.3.4:53 -o json", "-A prints no JSON"),
-    ("-L --sockpair tcp:1.2.3.4:80", "--sockpair: tcp:1.2.3.4:80 is not PROTO:CIP:CPORT:VIP:VPORT with PROTO tcp, udp or sctp"),
-    ("-L --sockpair tcp:1.2.3.4:80:[::1]:80", "--sockpair: tcp:1.2.3.4:80:[::1]:80 is not PROTO:CIP:CPORT:VIP:VPORT with PROTO tcp, udp or sctp"),
+    ("-L --sockpair tcp:1.2.3.4:80", "--sockpair: tcp:1.2.3.4:80 is not PROTO:ADDR:PORT:ADDR:PORT with PROTO tcp, udp or sctp and both addresses of one family"),
+    ("-L --sockpair tcp:1.2.3.4:80:[::1]:80", "--sockpair: tcp:1.2.3.4:80:[::1]:80 is not PROTO:ADDR:PORT:ADDR:PORT with PROTO tcp, udp or sctp and both addresses of one family"),
+    ("-a -t 1.2.3.4:80 -r 240.1.2.3 -b", "-r: 240.1.2.3 is of 240.0.0.0/4, which is for aliases of IPv6 servers: give the server's own address"),
+    ("-A -t 1.2.3.4:80 --toa on", "--toa: on is none of off, ack, syn"),
+    ("-A -t 1.2.3.4:80 --toa-kind 252", "--toa-kind: 252 is none of 254, 200, 253"),
+    ("-A -u 1.2.3.4:53 --uoa toa", "--uoa: toa is none of off, opp, ipo"),
+    ("-A -u 1.2.3.4:53 --toa syn", "--toa: this is for TCP, not for UDP 1.2.3.4:53"),
+    ("-E -t 1.2.3.4:80 --uoa opp", "--uoa: this is for UDP, not for TCP 1.2.3.4:80"),
+    ("-A --sctp-service 1.2.3.4:80 --toa-kind 200", "--toa-kind: this is for TCP, not for SCTP 1.2.3.4:80"),
+    ("-A -t 1.2.3.4:80 --conn-timeout -1", "--conn-timeout: -1 is not a number from 0 to 2678400"),
+    ("-A -t 1.2.3.4:80 --conn-timeout 2678401", "--conn-timeout: 2678401 is not a number from 0 to 2678400"),
+    ("-D -t 1.2.3.4:80 --toa syn", "--toa does not go with -D"),
     ("--bogus", "there is no option --bogus; see rsipvsadm --help"),
     ("-A -t", "--tcp-service <HOST[:PORT]> needs a value"),
     ("-L junk", "junk belongs to no option"),

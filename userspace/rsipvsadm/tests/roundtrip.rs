@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipvs_netlink::{
-    DestConfig, DestId, Method, Netmask, Protocol, ServiceConfig, ServiceFlags, ServiceId, Tunnel,
-    TunnelChecksum, TunnelKind,
+    DestConfig, DestId, Method, Netmask, Options, Protocol, ServiceConfig, ServiceFlags, ServiceId,
+    Toa, Tunnel, TunnelChecksum, TunnelKind, Uoa,
 };
 use proptest::prelude::*;
 use rsipvsadm::cli::{self, Parsed};
@@ -100,6 +100,30 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
         })
 }
 
+fn service_with_options() -> impl Strategy<Value = (ServiceConfig, Options)> {
+    let toa = prop::sample::select(Toa::ALL.to_vec());
+    let kind = prop::sample::select(vec![254, 200, 253]);
+    let uoa = prop::sample::select(Uoa::ALL.to_vec());
+    (service(), toa, kind, uoa, 0..=2_678_400_u32).prop_map(
+        |(config, toa, toa_kind, uoa, conn_timeout)| {
+            let usual = Options::default();
+            let protocol = match config.id {
+                ServiceId::Address { protocol, .. } => Some(protocol),
+                ServiceId::Fwmark { .. } => None,
+            };
+            let tcp = protocol.is_none_or(|protocol| protocol == Protocol::TCP);
+            let udp = protocol.is_none_or(|protocol| protocol == Protocol::UDP);
+            let options = Options {
+                toa: if tcp { toa } else { usual.toa },
+                toa_kind: if tcp { toa_kind } else { usual.toa_kind },
+                uoa: if udp { uoa } else { usual.uoa },
+                conn_timeout,
+            };
+            (config, options)
+        },
+    )
+}
+
 fn tunnel() -> impl Strategy<Value = Tunnel> {
     let checksum = prop::sample::select(vec![
         TunnelChecksum::None,
@@ -134,8 +158,18 @@ fn server() -> impl Strategy<Value = (ServiceId, DestConfig)> {
     ]);
     let limits = (0..=1000_u32, 0..=1000_u32);
     let rest = (method, any::<u16>(), 0..=65535_u32, limits, tunnel());
-    (service_id(), rest).prop_flat_map(|(service, (method, port, weight, limits, tunnel))| {
-        address(is_ipv6(&service)).prop_map(move |addr| {
+    (service_id(), rest, any::<bool>()).prop_flat_map(|(service, rest, other)| {
+        let (method, port, weight, limits, tunnel) = rest;
+        // FullNAT and tunnels take servers of both families.
+        let mixed = matches!(method, Method::FullNat | Method::Tunnel);
+        address(is_ipv6(&service) ^ (mixed && other)).prop_map(move |addr| {
+            let addr = match addr {
+                // Not of the network that aliases are in.
+                IpAddr::V4(addr) if method == Method::FullNat => {
+                    Ipv4Addr::from(u32::from(addr) & 0x7fff_ffff).into()
+                }
+                addr => addr,
+            };
             let port = match service {
                 ServiceId::Address { port, .. } if !method.maps_ports() => port,
                 _ => port,
@@ -163,12 +197,14 @@ fn server() -> impl Strategy<Value = (ServiceId, DestConfig)> {
 
 proptest! {
     #[test]
-    fn services(config in service()) {
-        let rule = rules::add_service(&config, &Numeric);
+    fn services((config, fullnat) in service_with_options()) {
+        let rule = rules::add_service(&config, &fullnat, &Numeric);
         match plan(&rule) {
             Plan::AddService(id, options) => {
                 prop_assert_eq!(&options.create(id), &config, "{}", rule);
-                prop_assert_eq!(rules::add_service(&options.create(id), &Numeric), rule);
+                let found = options.fullnat.overlay(Options::default());
+                prop_assert_eq!(found, fullnat, "{}", rule);
+                prop_assert_eq!(rules::add_service(&config, &found, &Numeric), rule);
             }
             other => prop_assert!(false, "{rule}: {other:?}"),
         }

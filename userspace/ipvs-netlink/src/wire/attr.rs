@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Reading and writing single netlink attributes.
 //!
-//! The framing (length, type, padding) is netlink-packet-core's. What is added here is typed access
-//! that knows the name of an attribute, so that an error says which one is broken.
+//! Writing is netlink-packet-core's. Reading is ours, because a listing of a million connections must
+//! not allocate per attribute, and because an error says which attribute is broken.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DefaultNla, Emitable, NlasIterator, NLA_F_NESTED};
+use netlink_packet_core::{DefaultNla, Emitable, NLA_F_NESTED, NLA_TYPE_MASK};
 
 /// Where and how a message cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,33 +51,62 @@ pub struct Attribute<'a> {
     pub payload: &'a [u8],
 }
 
+/// The attributes of a buffer, in order, read one by one.
+#[derive(Clone, Debug)]
+pub struct Each<'a> {
+    rest: &'a [u8],
+    of: &'static str,
+}
+
+/// Walks through the attributes of a buffer; an error is the last item.
+#[must_use]
+pub fn each<'a>(buffer: &'a [u8], of: &'static str) -> Each<'a> {
+    Each { rest: buffer, of }
+}
+
+impl<'a> Iterator for Each<'a> {
+    type Item = Result<Attribute<'a>, WireError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let found = first(self.rest);
+        // BOUND: every turn takes at least a header of four bytes off, or all of it.
+        self.rest = found.map_or(&[], |(_, rest)| rest);
+        let attribute = found.map(|(attribute, _)| attribute);
+        Some(attribute.ok_or(WireError::CutOff(self.of)))
+    }
+}
+
+/// The first attribute of a buffer and what follows its padding, which the last one may lack.
+fn first(buffer: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
+    let [l0, l1, t0, t1] = *buffer.first_chunk::<4>()?;
+    let length = usize::from(u16::from_ne_bytes([l0, l1]));
+    let attribute = Attribute {
+        id: u16::from_ne_bytes([t0, t1]) & NLA_TYPE_MASK,
+        payload: buffer.get(4..length)?,
+    };
+    let rest = buffer.get(length.next_multiple_of(4)..);
+    Some((attribute, rest.unwrap_or_default()))
+}
+
 /// All attributes of a buffer, in order.
 ///
 /// # Errors
 ///
 /// [`WireError::CutOff`] when the buffer does not hold whole attributes.
 pub fn attributes<'a>(buffer: &'a [u8], of: &'static str) -> Result<Vec<Attribute<'a>>, WireError> {
-    let mut found = Vec::new();
-    let mut rest = buffer;
-    // BOUND: every turn takes at least a header of four bytes off `rest`.
-    while !rest.is_empty() {
-        // The iterator is used for one step at a time: its items borrow less long than `buffer`.
-        let Some(Ok(nla)) = NlasIterator::new(rest).next() else {
-            return Err(WireError::CutOff(of));
-        };
-        let length = usize::from(nla.length());
-        let payload = rest.get(4..length).ok_or(WireError::CutOff(of))?;
-        found.push(Attribute {
-            id: nla.kind(),
-            payload,
-        });
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-    }
-    Ok(found)
+    each(buffer, of).collect()
 }
 
 impl Attribute<'_> {
-    fn array<const N: usize>(&self, name: &'static str) -> Result<[u8; N], WireError> {
+    /// Exactly so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Length`] if it is not that long.
+    pub fn array<const N: usize>(&self, name: &'static str) -> Result<[u8; N], WireError> {
         self.payload.try_into().map_err(|_| WireError::Length {
             name,
             found: self.payload.len(),

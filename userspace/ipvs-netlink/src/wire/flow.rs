@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What the family IPVS_FLOW carries: local addresses, FullNAT connections, counters.
+//! What the family IPVS_FLOW carries: local addresses, aliases, counters. Connections and options of
+//! services have files of their own.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use flow_abi::{conn, counter, laddr, service};
+use flow_abi::{alias, counter, laddr, service};
 
-use super::attr::{attributes, family_of, Attribute, Attributes, WireError};
+use super::attr::{attributes, Attribute, Attributes, WireError};
 use super::service::{Protocol, ServiceId};
 
 /// The nest that names a service.
@@ -63,6 +64,8 @@ pub struct LocalAddress {
     pub failed: u64,
     /// First and last port it may use, if the kernel says.
     pub ports: Option<(u16, u16)>,
+    /// Ports left towards the server that has the fewest left, if the kernel says.
+    pub free: Option<u32>,
 }
 
 impl LocalAddress {
@@ -95,89 +98,56 @@ impl LocalAddress {
             conflicts: count(laddr::CONFLICTS, "conflicts")?,
             failed: count(laddr::FAILED, "failures")?,
             ports,
+            free: find(laddr::FREE)
+                .map(|value| value.u32("free ports"))
+                .transpose()?,
         })
     }
 }
 
-/// What the client sees of a connection; it names the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ConnectionKey {
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Client address.
-    pub caddr: IpAddr,
-    /// Client port.
-    pub cport: u16,
-    /// Virtual address.
-    pub vaddr: IpAddr,
-    /// Virtual port.
-    pub vport: u16,
+/// The name that a real server with an IPv6 address has among the servers of an IPv4 service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The name in IPVS.
+    pub addr: Ipv4Addr,
+    /// The address of the server.
+    pub server: Ipv6Addr,
 }
 
-impl ConnectionKey {
-    /// The nest CONN of a request for just this connection.
+impl Alias {
+    /// The nest that makes the alias.
     #[must_use]
     pub fn attributes(&self) -> Attributes {
-        let mut out = Attributes::new();
-        out.u16(conn::FAMILY, family_of(&self.caddr))
-            .u16(conn::PROTOCOL, self.protocol.0)
-            .address(conn::CADDR, &self.caddr)
-            .be16(conn::CPORT, self.cport)
-            .address(conn::VADDR, &self.vaddr)
-            .be16(conn::VPORT, self.vport);
+        let mut out = Self::name_attributes(self.addr);
+        out.address(alias::SERVER, &self.server.into());
         out
     }
-}
 
-/// A FullNAT connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// What the client sees.
-    pub key: ConnectionKey,
-    /// Local address, which the real server sees as the client.
-    pub laddr: IpAddr,
-    /// Local port.
-    pub lport: u16,
-    /// Address of the real server.
-    pub raddr: IpAddr,
-    /// Port of the real server.
-    pub rport: u16,
-    /// State, by IPVS's number for the protocol.
-    pub state: u16,
-    /// Seconds until IPVS's timer fires.
-    pub expires: u32,
-    /// IP_VS_CONN_F_*.
-    pub flags: u32,
-}
+    /// The nest that names an alias.
+    #[must_use]
+    pub fn name_attributes(addr: Ipv4Addr) -> Attributes {
+        let mut out = Attributes::new();
+        out.address(alias::ADDR, &addr.into());
+        out
+    }
 
-impl Connection {
-    /// Reads the nest CONN.
+    /// Reads the nest ALIAS.
     ///
     /// # Errors
     ///
-    /// [`WireError`] when the nest is damaged or lacks an address or port.
+    /// [`WireError`] when the nest is damaged or incomplete.
     pub fn parse(nest: &[u8]) -> Result<Self, WireError> {
-        let found = attributes(nest, "connection")?;
+        let found = attributes(nest, "alias")?;
         let find = |wanted| found.iter().find(|attribute| attribute.id == wanted);
-        let need = |wanted, name| find(wanted).ok_or(WireError::Missing(name));
-        let addr = |wanted, name| need(wanted, name)?.address(name);
-        let port = |wanted, name| need(wanted, name)?.be16(name);
-        let number = |wanted, name| find(wanted).map_or(Ok(0), |value| value.u32(name));
-        Ok(Connection {
-            key: ConnectionKey {
-                protocol: Protocol(need(conn::PROTOCOL, "protocol")?.u16("protocol")?),
-                caddr: addr(conn::CADDR, "client address")?,
-                cport: port(conn::CPORT, "client port")?,
-                vaddr: addr(conn::VADDR, "virtual address")?,
-                vport: port(conn::VPORT, "virtual port")?,
-            },
-            laddr: addr(conn::LADDR, "local address")?,
-            lport: port(conn::LPORT, "local port")?,
-            raddr: addr(conn::RADDR, "server address")?,
-            rport: port(conn::RPORT, "server port")?,
-            state: find(conn::STATE).map_or(Ok(0), |value| value.u16("state"))?,
-            expires: number(conn::EXPIRES, "timer")?,
-            flags: number(conn::FLAGS, "flags")?,
+        Ok(Alias {
+            addr: find(alias::ADDR)
+                .ok_or(WireError::Missing("alias"))?
+                .array::<4>("alias")?
+                .into(),
+            server: find(alias::SERVER)
+                .ok_or(WireError::Missing("server of an alias"))?
+                .array::<16>("server of an alias")?
+                .into(),
         })
     }
 }
@@ -189,6 +159,8 @@ pub struct Counter {
     pub name: String,
     /// Its value.
     pub value: u64,
+    /// Whether it is a reason to drop packets.
+    pub drop: bool,
 }
 
 impl Counter {
@@ -207,6 +179,7 @@ impl Counter {
             value: find(counter::VALUE)
                 .ok_or(WireError::Missing("counter value"))?
                 .u64("counter value")?,
+            drop: find(counter::DROP).is_some(),
         })
     }
 }

@@ -7,8 +7,10 @@
 
 pub mod attr;
 pub mod config;
+pub mod connection;
 pub mod dest;
 pub mod flow;
 pub mod ids;
+pub mod options;
 pub mod service;
 pub mod stats;

@@ -1,65 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Connections: those of all methods from IPVS's own table, joined with what the engine knows about
-//! FullNAT.
+//! Connections, written one by one as they are read: a million of them take no memory.
 //!
 //! The columns are DPVS's. Its first one is the number of the core that owns the connection; in Linux
 //! no CPU owns one, so it is always 0. The local column is where the real server sees the connection
 //! come from: the local address under FullNAT, the client under all other methods. States go by
 //! the kernel's names.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_netlink::proc::Entry;
-use ipvs_netlink::{Connection, ConnectionKey, Protocol};
+use ipvs_netlink::{Connection, Protocol};
+use serde::Serialize;
 
-use crate::names::Naming;
+use super::json::protocol_word as json_protocol;
+use crate::names::{Naming, Numeric};
 
-/// One connection, as much as is known of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionView {
-    /// What IPVS knows.
-    pub entry: Entry,
-    /// Local address and port, under FullNAT.
-    pub local: Option<(IpAddr, u16)>,
+/// One connection, as much as is shown of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    protocol: Protocol,
+    expires: u32,
+    state: &'a str,
+    client: SocketAddr,
+    vip: SocketAddr,
+    local: Option<SocketAddr>,
+    server: SocketAddr,
+    engine: Option<(&'a str, &'a str)>,
 }
 
-/// Joins the two sources; what the engine has and the table, read before it, has not is new.
-#[must_use]
-pub fn join(entries: Vec<Entry>, fullnat: &[Connection]) -> Vec<ConnectionView> {
-    let mut unseen: HashMap<ConnectionKey, &Connection> = fullnat
-        .iter()
-        .map(|connection| (connection.key, connection))
-        .collect();
-    let mut views: Vec<ConnectionView> = entries
-        .into_iter()
-        .map(|entry| {
-            let found = unseen.remove(&entry.key);
-            ConnectionView {
-                local: found.map(|connection| (connection.laddr, connection.lport)),
-                entry,
-            }
-        })
-        .collect();
-    let new = fullnat
-        .iter()
-        .filter(|connection| unseen.remove(&connection.key).is_some());
-    views.extend(new.map(|connection| ConnectionView {
-        entry: Entry {
-            key: connection.key,
-            raddr: connection.raddr,
-            rport: connection.rport,
-            state: state_name(connection.key.protocol, connection.state).to_owned(),
+impl From<&Connection> for Row<'_> {
+    fn from(connection: &Connection) -> Self {
+        let key = &connection.key;
+        Self {
+            protocol: key.protocol,
             expires: connection.expires,
+            state: state_name(key.protocol, connection.state),
+            client: SocketAddr::new(key.caddr, key.cport),
+            vip: SocketAddr::new(key.vaddr, key.vport),
+            local: Some(SocketAddr::new(connection.laddr, connection.lport)),
+            server: SocketAddr::new(connection.raddr, connection.rport),
             engine: None,
-        },
-        local: Some((connection.laddr, connection.lport)),
-    }));
-    views
+        }
+    }
+}
+
+impl<'a> From<&'a Entry> for Row<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        let key = &entry.key;
+        let engine = entry.engine.as_ref();
+        Self {
+            protocol: key.protocol,
+            expires: entry.expires,
+            state: &entry.state,
+            client: SocketAddr::new(key.caddr, key.cport),
+            vip: SocketAddr::new(key.vaddr, key.vport),
+            local: None,
+            server: SocketAddr::new(entry.raddr, entry.rport),
+            engine: engine.map(|(name, data)| (name.as_str(), data.as_str())),
+        }
+    }
 }
 
 /// The kernel's name for a state, see the protocols in net/netfilter/ipvs.
-fn state_name(protocol: Protocol, state: u16) -> &'static str {
+#[must_use]
+pub fn state_name(protocol: Protocol, state: u16) -> &'static str {
     const TCP: [&str; 11] = [
         "NONE",
         "ESTABLISHED",
@@ -73,44 +78,223 @@ fn state_name(protocol: Protocol, state: u16) -> &'static str {
         "LISTEN",
         "SYNACK",
     ];
+    const SCTP: [&str; 14] = [
+        "NONE",
+        "INIT1",
+        "INIT",
+        "C-SENT",
+        "C-REPLIED",
+        "C-WAIT",
+        "COOKIE",
+        "C-ECHOED",
+        "ESTABLISHED",
+        "S-SENT",
+        "S-RECEIVED",
+        "S-ACK-SENT",
+        "REJECTED",
+        "CLOSED",
+    ];
     let name = match protocol {
-        Protocol::TCP => TCP.get(usize::from(state)).copied(),
-        Protocol::UDP => Some("UDP"),
+        Protocol::TCP => TCP.get(usize::from(state)),
+        Protocol::SCTP => SCTP.get(usize::from(state)),
+        Protocol::UDP => Some(&"UDP"),
         _ => None,
     };
-    name.unwrap_or("NONE")
+    name.copied().unwrap_or("NONE")
 }
 
-/// The lines for -L -c.
-#[must_use]
-pub fn table(views: &[ConnectionView], with_engine: bool, names: &dyn Naming) -> String {
-    let mut out = String::new();
-    for view in views {
-        let Entry {
-            key,
-            raddr,
-            rport,
-            state,
-            expires,
-            engine,
-        } = &view.entry;
-        let (laddr, lport) = view.local.unwrap_or((key.caddr, key.cport));
-        let name = |addr, port| names.endpoint(addr, port, key.protocol);
-        let expires = format!("{expires}s");
-        out += &format!(
-            "[0]{:<3} {expires:<6} {state:<11} {:<18} {:<18} {:<18} {}",
-            protocol_word(key.protocol),
-            name(key.caddr, key.cport),
-            name(key.vaddr, key.vport),
-            name(laddr, lport),
-            name(*raddr, *rport),
-        );
-        if let (true, Some((engine, data))) = (with_engine, engine) {
-            out += &format!(" {engine} {data}");
+/// How connections are written.
+#[derive(Clone, Copy)]
+pub enum Shape {
+    /// In columns.
+    Table {
+        /// Addresses and ports as numbers.
+        numeric: bool,
+        /// With what the persistence engine knows.
+        with_engine: bool,
+    },
+    /// As JSON, one connection to a line.
+    Json,
+}
+
+/// What JSON begins with. It is written with the first connection, so that a listing that fails before
+/// leaves nothing behind.
+const JSON_BEGIN: &[u8] = b"{\"connections\": [";
+
+/// A listing that is being written.
+pub struct Listing<W> {
+    out: W,
+    shape: Shape,
+    names: &'static dyn Naming,
+    rows: u64,
+}
+
+impl<W: Write> Listing<W> {
+    /// A listing without connections yet; `names` are asked unless it is numeric.
+    pub fn new(out: W, shape: Shape, names: &'static dyn Naming) -> Self {
+        Self {
+            out,
+            shape,
+            names,
+            rows: 0,
         }
-        out += "\n";
     }
-    out
+
+    /// Writes one connection.
+    ///
+    /// # Errors
+    ///
+    /// What the output fails with, here and below.
+    pub fn row<'a>(&mut self, row: impl Into<Row<'a>>) -> io::Result<()> {
+        let row = row.into();
+        self.rows += 1;
+        match self.shape {
+            Shape::Json => self.json(&row),
+            Shape::Table {
+                numeric,
+                with_engine,
+            } => {
+                self.columns(&row, numeric)?;
+                if let (true, Some((name, data))) = (with_engine, row.engine) {
+                    write!(self.out, " {name} {data}")?;
+                }
+                self.out.write_all(b"\n")
+            }
+        }
+    }
+
+    fn columns(&mut self, row: &Row<'_>, numeric: bool) -> io::Result<()> {
+        let mut digits = Seconds::default();
+        write!(
+            self.out,
+            "[0]{:<3} {:<6} {:<11} ",
+            protocol_word(row.protocol),
+            digits.text(row.expires),
+            row.state,
+        )?;
+        let local = row.local.unwrap_or(row.client);
+        if numeric {
+            // Without a String: this is the listing of a million.
+            return write!(
+                self.out,
+                "{:<18} {:<18} {:<18} {}",
+                row.client, row.vip, local, row.server
+            );
+        }
+        let name = |end: SocketAddr| self.names.endpoint(end.ip(), end.port(), row.protocol);
+        let (client, vip) = (name(row.client), name(row.vip));
+        let (local, server) = (name(local), name(row.server));
+        write!(self.out, "{client:<18} {vip:<18} {local:<18} {server}")
+    }
+
+    fn json(&mut self, row: &Row<'_>) -> io::Result<()> {
+        let before: &[u8] = if self.rows == 1 { JSON_BEGIN } else { b"," };
+        self.out.write_all(before)?;
+        self.out.write_all(b"\n  ")?;
+        serde_json::to_writer(&mut self.out, &JsonRow::from(row)).map_err(io::Error::from)
+    }
+
+    /// Ends the listing; what it was written to.
+    ///
+    /// # Errors
+    ///
+    /// See [`Listing::row`].
+    pub fn end(mut self) -> io::Result<W> {
+        if matches!(self.shape, Shape::Json) {
+            if self.rows == 0 {
+                self.out.write_all(JSON_BEGIN)?;
+            }
+            self.out.write_all(b"\n]}\n")?;
+        }
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Seconds with their unit, padded by who shows them.
+#[derive(Default)]
+struct Seconds([u8; 11]);
+
+impl Seconds {
+    fn text(&mut self, seconds: u32) -> &str {
+        let mut place = self.0.len() - 1;
+        self.0[place] = b's';
+        let mut rest = seconds;
+        // BOUND: ten digits hold every number of 32 bits.
+        loop {
+            place -= 1;
+            // CAST: a digit.
+            self.0[place] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        std::str::from_utf8(&self.0[place..]).unwrap_or_default()
+    }
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    protocol: std::borrow::Cow<'static, str>,
+    state: &'a str,
+    expires: u32,
+    client: Endpoint,
+    r#virtual: Endpoint,
+    local: Option<Endpoint>,
+    server: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<Engine<'a>>,
+}
+
+#[derive(Serialize)]
+struct Engine<'a> {
+    name: &'a str,
+    data: &'a str,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    address: IpAddr,
+    port: u16,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(end: SocketAddr) -> Self {
+        Self {
+            address: end.ip(),
+            port: end.port(),
+        }
+    }
+}
+
+impl<'a> From<&Row<'a>> for JsonRow<'a> {
+    fn from(row: &Row<'a>) -> Self {
+        Self {
+            protocol: json_protocol(row.protocol),
+            state: row.state,
+            expires: row.expires,
+            client: row.client.into(),
+            r#virtual: row.vip.into(),
+            local: row.local.map(Endpoint::from),
+            server: row.server.into(),
+            engine: row.engine.map(|(name, data)| Engine { name, data }),
+        }
+    }
+}
+
+/// A whole listing as text.
+#[must_use]
+pub fn text<'a>(rows: impl IntoIterator<Item = Row<'a>>, shape: Shape) -> String {
+    let write = || -> io::Result<Vec<u8>> {
+        let mut listing = Listing::new(Vec::new(), shape, &Numeric);
+        for row in rows {
+            listing.row(row)?;
+        }
+        listing.end()
+    };
+    // Writing to a Vec cannot fail, and all of it is text.
+    String::from_utf8(write().unwrap_or_default()).unwrap_or_default()
 }
 
 /// The word for a protocol.

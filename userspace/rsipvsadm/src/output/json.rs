@@ -2,20 +2,19 @@
 //! Every listing as JSON. The schema is part of the interface and described in rsipvsadm(8): names
 //! and meanings stay, new members may come.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipvs_netlink::{
-    Counter, Daemon, Dest, LocalAddress, Netmask, Protocol, Service, ServiceFlags, ServiceId,
-    Stats, Timeouts,
+    Counter, Daemon, Dest, LocalAddress, Netmask, Options, Protocol, Service, ServiceFlags,
+    ServiceId, Stats, Timeouts,
 };
 use serde::Serialize;
 
-use super::connections::ConnectionView;
 use super::laddrs::ServiceLaddrs;
 use super::table::{method_word, sched_flags};
 use super::{daemon_word, ServiceView, Snapshot};
-use crate::plan::server::shown_address;
 
 #[derive(Serialize)]
 struct Services {
@@ -28,7 +27,7 @@ struct Services {
 struct ServiceName {
     family: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    protocol: Option<String>,
+    protocol: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,9 +44,18 @@ struct ServiceEntry {
     scheduler_flags: Vec<String>,
     persistent: Option<Persistence>,
     one_packet: bool,
+    fullnat: Option<FullnatEntry>,
     stats: StatsEntry,
     servers: Vec<ServerEntry>,
     local_addresses: Vec<IpAddr>,
+}
+
+#[derive(Serialize)]
+struct FullnatEntry {
+    toa: &'static str,
+    toa_kind: u8,
+    uoa: &'static str,
+    conn_timeout: u32,
 }
 
 #[derive(Serialize)]
@@ -112,36 +120,7 @@ struct LaddrEntry {
     failed: u64,
     port_min: Option<u16>,
     port_max: Option<u16>,
-}
-
-#[derive(Serialize)]
-struct Connections {
-    connections: Vec<ConnectionEntry>,
-}
-
-#[derive(Serialize)]
-struct ConnectionEntry {
-    protocol: String,
-    state: String,
-    expires: u32,
-    client: Endpoint,
-    r#virtual: Endpoint,
-    local: Option<Endpoint>,
-    server: Endpoint,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    engine: Option<EngineEntry>,
-}
-
-#[derive(Serialize)]
-struct EngineEntry {
-    name: String,
-    data: String,
-}
-
-#[derive(Serialize)]
-struct Endpoint {
-    address: IpAddr,
-    port: u16,
+    free: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -170,6 +149,7 @@ struct DaemonEntry {
 #[derive(Serialize)]
 struct Counters {
     counters: BTreeMap<String, u64>,
+    drop_reasons: Vec<String>,
 }
 
 /// Text of a value. None of the types above can fail to become JSON, so there is no error to pass on.
@@ -178,10 +158,13 @@ fn text(value: &impl Serialize) -> String {
 }
 
 /// A protocol as a word, or as a number if it has none.
-fn protocol_word(protocol: Protocol) -> String {
+#[must_use]
+pub fn protocol_word(protocol: Protocol) -> Cow<'static, str> {
     match protocol {
-        Protocol::TCP | Protocol::UDP | Protocol::SCTP => protocol.to_string().to_lowercase(),
-        Protocol(number) => number.to_string(),
+        Protocol::TCP => "tcp".into(),
+        Protocol::UDP => "udp".into(),
+        Protocol::SCTP => "sctp".into(),
+        Protocol(number) => number.to_string().into(),
     }
 }
 
@@ -235,7 +218,7 @@ impl From<&Stats> for StatsEntry {
 impl From<&Dest> for ServerEntry {
     fn from(dest: &Dest) -> Self {
         ServerEntry {
-            address: shown_address(&dest.config),
+            address: dest.config.id.addr,
             port: dest.config.id.port,
             forward: method_word(dest.config.method),
             weight: dest.config.weight,
@@ -274,9 +257,21 @@ impl From<&ServiceView> for ServiceEntry {
                 .has(ServiceFlags::PERSISTENT)
                 .then_some(persistence),
             one_packet: config.flags.has(ServiceFlags::ONE_PACKET),
+            fullnat: view.options.as_ref().map(FullnatEntry::from),
             stats: stats.into(),
             servers: view.dests.iter().map(ServerEntry::from).collect(),
             local_addresses: view.laddrs.iter().map(|laddr| laddr.addr).collect(),
+        }
+    }
+}
+
+impl From<&Options> for FullnatEntry {
+    fn from(options: &Options) -> Self {
+        FullnatEntry {
+            toa: options.toa.word(),
+            toa_kind: options.toa_kind,
+            uoa: options.uoa.word(),
+            conn_timeout: options.conn_timeout,
         }
     }
 }
@@ -290,26 +285,7 @@ impl From<&LocalAddress> for LaddrEntry {
             failed: laddr.failed,
             port_min: laddr.ports.map(|(min, _)| min),
             port_max: laddr.ports.map(|(_, max)| max),
-        }
-    }
-}
-
-impl From<&ConnectionView> for ConnectionEntry {
-    fn from(view: &ConnectionView) -> Self {
-        let at = |address, port| Endpoint { address, port };
-        let entry = &view.entry;
-        ConnectionEntry {
-            protocol: protocol_word(entry.key.protocol),
-            state: entry.state.clone(),
-            expires: entry.expires,
-            client: at(entry.key.caddr, entry.key.cport),
-            r#virtual: at(entry.key.vaddr, entry.key.vport),
-            local: view.local.map(|(addr, port)| at(addr, port)),
-            server: at(entry.raddr, entry.rport),
-            engine: entry
-                .engine
-                .clone()
-                .map(|(name, data)| EngineEntry { name, data }),
+            free: laddr.free,
         }
     }
 }
@@ -334,14 +310,6 @@ pub fn laddrs(services: &[ServiceLaddrs]) -> String {
     };
     text(&Laddrs {
         services: services.iter().map(entry).collect(),
-    })
-}
-
-/// Connections.
-#[must_use]
-pub fn connections(views: &[ConnectionView]) -> String {
-    text(&Connections {
-        connections: views.iter().map(ConnectionEntry::from).collect(),
     })
 }
 
@@ -376,7 +344,9 @@ pub fn daemons(daemons: &[Daemon]) -> String {
 #[must_use]
 pub fn counters(counters: &[Counter]) -> String {
     let pair = |counter: &Counter| (counter.name.clone(), counter.value);
+    let drops = counters.iter().filter(|counter| counter.drop);
     text(&Counters {
         counters: counters.iter().map(pair).collect(),
+        drop_reasons: drops.map(|counter| counter.name.clone()).collect(),
     })
 }

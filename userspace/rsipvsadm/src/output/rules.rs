@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use ipvs_netlink::{
-    DestConfig, Method, Protocol, ServiceConfig, ServiceFlags, ServiceId, TunnelChecksum,
+    DestConfig, Method, Options, Protocol, ServiceConfig, ServiceFlags, ServiceId, TunnelChecksum,
     TunnelKind,
 };
 
@@ -16,7 +16,6 @@ use super::table::sched_flags;
 use super::ServiceView;
 use crate::names::Naming;
 use crate::plan::protocol_of;
-use crate::plan::server::shown_address;
 
 /// The rules that make these services.
 #[must_use]
@@ -24,7 +23,8 @@ pub fn rules(services: &[ServiceView], names: &dyn Naming) -> String {
     let mut out = String::new();
     for view in services {
         let id = &view.service.id;
-        out += &add_service(&view.service.config, names);
+        let options = view.options.unwrap_or_default();
+        out += &add_service(&view.service.config, &options, names);
         for dest in &view.dests {
             out += &add_server(id, &dest.config, names);
         }
@@ -58,7 +58,7 @@ pub fn service_option(id: &ServiceId, names: &dyn Naming) -> String {
 
 /// The rule that makes a service.
 #[must_use]
-pub fn add_service(config: &ServiceConfig, names: &dyn Naming) -> String {
+pub fn add_service(config: &ServiceConfig, options: &Options, names: &dyn Naming) -> String {
     let service = service_option(&config.id, names);
     let mut out = format!("-A {service} -s {}", config.scheduler);
     // Writing to a String cannot fail, here and below.
@@ -78,13 +78,26 @@ pub fn add_service(config: &ServiceConfig, names: &dyn Naming) -> String {
     if !flags.is_empty() {
         let _ = write!(out, " --sched-flags {flags}");
     }
+    let usual = Options::default();
+    if options.conn_timeout != usual.conn_timeout {
+        let _ = write!(out, " --conn-timeout {}", options.conn_timeout);
+    }
+    if options.toa != usual.toa {
+        let _ = write!(out, " --toa {}", options.toa.word());
+    }
+    if options.toa_kind != usual.toa_kind {
+        let _ = write!(out, " --toa-kind {}", options.toa_kind);
+    }
+    if options.uoa != usual.uoa {
+        let _ = write!(out, " --uoa {}", options.uoa.word());
+    }
     out + "\n"
 }
 
 /// The rule that makes a server.
 #[must_use]
 pub fn add_server(service: &ServiceId, config: &DestConfig, names: &dyn Naming) -> String {
-    let server = names.endpoint(shown_address(config), config.id.port, protocol_of(service));
+    let server = names.endpoint(config.id.addr, config.id.port, protocol_of(service));
     let method = match config.method {
         Method::Masq => "-m",
         Method::Tunnel => "-i",

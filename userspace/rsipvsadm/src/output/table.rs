@@ -6,12 +6,11 @@
 use std::fmt::Write;
 
 use ipvs_netlink::{
-    Dest, Method, Service, ServiceFlags, ServiceId, Stats, Tunnel, TunnelChecksum, TunnelKind,
+    Dest, Method, Options, ServiceFlags, ServiceId, Stats, Tunnel, TunnelChecksum, TunnelKind,
 };
 
 use super::{ServiceView, Snapshot};
 use crate::names::Naming;
-use crate::plan::server::shown_address;
 use crate::plan::{protocol_of, Columns, Format};
 
 /// All services, under a banner.
@@ -80,11 +79,7 @@ fn service(view: &ServiceView, format: &Format, names: &dyn Naming) -> String {
             ];
             format!("{name:<33}{}\n", large_numbers(&numbers, format.exact))
         }
-        _ => format!(
-            "{name} {}{}\n",
-            view.service.config.scheduler,
-            flags(&view.service)
-        ),
+        _ => format!("{name} {}{}\n", view.service.config.scheduler, flags(view)),
     };
     for dest in &view.dests {
         out += &server(&view.service.id, dest, format, names);
@@ -113,8 +108,8 @@ pub fn service_name(id: &ServiceId, names: &dyn Naming) -> String {
     }
 }
 
-fn flags(service: &Service) -> String {
-    let config = &service.config;
+fn flags(view: &ServiceView) -> String {
+    let config = &view.service.config;
     let mut out = String::new();
     let named = sched_flags(&config.scheduler, config.flags);
     if !named.is_empty() {
@@ -131,6 +126,25 @@ fn flags(service: &Service) -> String {
     }
     if config.flags.has(ServiceFlags::ONE_PACKET) {
         out += " ops";
+    }
+    out + &options(&view.options.unwrap_or_default())
+}
+
+/// What of FullNAT's options is not as it is by default; the first word is DPVS's.
+fn options(options: &Options) -> String {
+    let usual = Options::default();
+    let mut out = String::new();
+    if options.conn_timeout != usual.conn_timeout {
+        out += &format!(" conn-timeout {}", options.conn_timeout);
+    }
+    if options.toa != usual.toa {
+        out += &format!(" toa {}", options.toa.word());
+    }
+    if options.toa_kind != usual.toa_kind {
+        out += &format!(" toa-kind {}", options.toa_kind);
+    }
+    if options.uoa != usual.uoa {
+        out += &format!(" uoa {}", options.uoa.word());
     }
     out
 }
@@ -157,7 +171,7 @@ pub fn sched_flags(scheduler: &str, flags: ServiceFlags) -> String {
 
 fn server(service: &ServiceId, dest: &Dest, format: &Format, names: &dyn Naming) -> String {
     let config = &dest.config;
-    let addr = shown_address(config);
+    let addr = config.id.addr;
     let mut name = names.endpoint(addr, config.id.port, protocol_of(service));
     if addr.is_ipv4() {
         name = name.chars().take(28).collect();

@@ -53,6 +53,7 @@ impl Command {
             Opt::Netmask,
             Opt::Engine,
             Opt::Ops,
+            Opt::FullnatOption,
             Opt::Ipv6,
         ];
         match self {
@@ -138,6 +139,7 @@ enum Opt {
     Netmask,
     Engine,
     Ops,
+    FullnatOption,
     Server,
     Forward,
     Weight,
@@ -187,6 +189,14 @@ fn given(args: &Args) -> Vec<(Opt, &'static str)> {
         (args.netmask.is_some(), Opt::Netmask, "-M"),
         (args.pe.is_some(), Opt::Engine, "--pe"),
         (args.ops.is_some(), Opt::Ops, "-o"),
+        (
+            args.conn_timeout.is_some(),
+            Opt::FullnatOption,
+            "--conn-timeout",
+        ),
+        (args.toa.is_some(), Opt::FullnatOption, "--toa"),
+        (args.toa_kind.is_some(), Opt::FullnatOption, "--toa-kind"),
+        (args.uoa.is_some(), Opt::FullnatOption, "--uoa"),
         (args.real_server.is_some(), Opt::Server, "-r"),
         (args.fullnat, Opt::Forward, "-b"),
         (args.masquerading, Opt::Forward, "-m"),

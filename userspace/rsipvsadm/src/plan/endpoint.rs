@@ -2,11 +2,11 @@
 //! Reading addresses with ports, and numbers.
 
 use std::fmt::Display;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use ipvs_netlink::{ConnectionKey, Protocol};
+use ipvs_netlink::{ConnectionKey, Protocol, ServerSide, Wanted};
 
 use crate::failure::Failure;
 use crate::names::Resolve;
@@ -81,37 +81,97 @@ pub fn endpoint(
     Ok((addr, port.transpose()?))
 }
 
-/// Reads `proto:cip:cport:vip:vport`, with IPv6 addresses in brackets.
+/// Two ends of a connection, as somebody sees them: the client, the real server or the director.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Where packets come from.
+    pub from: SocketAddr,
+    /// Where they go.
+    pub to: SocketAddr,
+}
+
+impl Pair {
+    /// The FullNAT connections that it may be: as the client sees it and as the real server sees it,
+    /// a packet there and a packet back.
+    #[must_use]
+    pub fn wanted(&self) -> [Wanted; 4] {
+        let client = |client: SocketAddr, vip: SocketAddr| {
+            Wanted::Client(ConnectionKey {
+                protocol: self.protocol,
+                caddr: client.ip(),
+                cport: client.port(),
+                vaddr: vip.ip(),
+                vport: vip.port(),
+            })
+        };
+        let server = |local: SocketAddr, server: SocketAddr| {
+            Wanted::Server(ServerSide {
+                protocol: self.protocol,
+                laddr: local.ip(),
+                lport: local.port(),
+                raddr: server.ip(),
+                rport: server.port(),
+            })
+        };
+        let (from, to) = (self.from, self.to);
+        [
+            client(from, to),
+            server(from, to),
+            server(to, from),
+            client(to, from),
+        ]
+    }
+
+    /// Whether a connection without a local address is meant: its real server sees the client.
+    #[must_use]
+    pub fn names(&self, key: &ConnectionKey, server: SocketAddr) -> bool {
+        let client = SocketAddr::new(key.caddr, key.cport);
+        let vip = SocketAddr::new(key.vaddr, key.vport);
+        let other = match client {
+            _ if client == self.from => self.to,
+            _ if client == self.to => self.from,
+            _ => return false,
+        };
+        key.protocol == self.protocol && (other == vip || other == server)
+    }
+}
+
+/// Reads `proto:addr:port:addr:port`, with IPv6 addresses in brackets.
 ///
 /// # Errors
 ///
 /// [`Failure::Usage`] with the form it should have.
-pub fn sockpair(text: &str) -> Result<ConnectionKey, Failure> {
+pub fn sockpair(text: &str) -> Result<Pair, Failure> {
     try_sockpair(text).ok_or_else(|| {
         Failure::usage(format!(
-            "--sockpair: {text} is not PROTO:CIP:CPORT:VIP:VPORT with PROTO tcp, udp or sctp"
+            "--sockpair: {text} is not PROTO:ADDR:PORT:ADDR:PORT with PROTO tcp, udp or sctp and both addresses of one family"
         ))
     })
 }
 
-fn try_sockpair(text: &str) -> Option<ConnectionKey> {
-    let (protocol, rest) = text.split_once(':')?;
-    let protocol = match protocol.to_ascii_lowercase().as_str() {
-        "tcp" => Protocol::TCP,
-        "udp" => Protocol::UDP,
-        "sctp" => Protocol::SCTP,
-        _ => return None,
-    };
-    let (caddr, rest) = address(rest)?;
-    let (cport, rest) = rest.strip_prefix(':')?.split_once(':')?;
-    let (vaddr, rest) = address(rest)?;
-    let vport = rest.strip_prefix(':')?;
-    (caddr.is_ipv4() == vaddr.is_ipv4()).then_some(ConnectionKey {
-        protocol,
-        caddr,
-        cport: cport.parse().ok()?,
-        vaddr,
-        vport: vport.parse().ok()?,
+/// The protocol of a word.
+#[must_use]
+pub fn protocol(word: &str) -> Option<Protocol> {
+    match word.to_ascii_lowercase().as_str() {
+        "tcp" => Some(Protocol::TCP),
+        "udp" => Some(Protocol::UDP),
+        "sctp" => Some(Protocol::SCTP),
+        _ => None,
+    }
+}
+
+fn try_sockpair(text: &str) -> Option<Pair> {
+    let (word, rest) = text.split_once(':')?;
+    let (from, rest) = address(rest)?;
+    let (from_port, rest) = rest.strip_prefix(':')?.split_once(':')?;
+    let (to, rest) = address(rest)?;
+    let to_port = rest.strip_prefix(':')?;
+    (from.is_ipv4() == to.is_ipv4()).then_some(Pair {
+        protocol: protocol(word)?,
+        from: SocketAddr::new(from, from_port.parse().ok()?),
+        to: SocketAddr::new(to, to_port.parse().ok()?),
     })
 }
 

@@ -3,20 +3,19 @@
 
 pub mod command;
 pub mod endpoint;
+pub mod fullnat;
 pub mod server;
 pub mod service;
 
 use std::net::IpAddr;
 
-use ipvs_netlink::{
-    ConnectionKey, Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts,
-};
+use ipvs_netlink::{Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts};
 
 use crate::cli::Args;
 use crate::failure::Failure;
 use crate::names::Resolve;
 use command::Command;
-use endpoint::number;
+use endpoint::{number, Pair};
 use server::ServerOptions;
 use service::ServiceOptions;
 
@@ -66,7 +65,7 @@ pub enum Listing {
     /// One service with its servers.
     Service(ServiceId),
     /// Connections: all, or one.
-    Connections(Option<ConnectionKey>),
+    Connections(Option<Pair>),
     /// Local addresses of all services or of one.
     LocalAddresses(Option<ServiceId>),
     /// Time-outs.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What can be said about a real server.
+//! What can be said about a real server. Names are those people use; see [`crate::families`].
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use ipvs_netlink::{
     Dest, DestConfig, DestId, Method, ServiceId, Tunnel, TunnelChecksum, TunnelKind,
@@ -11,12 +11,11 @@ use super::endpoint::{endpoint, number};
 use super::protocol_of;
 use crate::cli::Args;
 use crate::failure::Failure;
+use crate::families::{candidates, is_alias, Aliases};
 use crate::names::Resolve;
 
 /// Weight of a server that is told none.
 const DEFAULT_WEIGHT: u32 = 1;
-/// Prefix under which IPv6 sees IPv4 (RFC 6052).
-const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// What was said; what was not is None.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,51 +55,43 @@ pub fn id(
         _ => port.or(service_port).unwrap_or(0),
     };
     let ipv6 = i32::from(service.family()) == libc::AF_INET6;
-    let addr = match (addr, method) {
-        // The kernel refuses mixed families, so such a server goes by its IPv6 name.
-        (IpAddr::V4(addr), Some(Method::FullNat)) if ipv6 => nat64(addr).into(),
+    match (addr, method) {
+        (IpAddr::V4(alias), Some(Method::FullNat)) if is_alias(alias) => {
+            return Err(Failure::usage(format!(
+                "-r: {alias} is of 240.0.0.0/4, which is for aliases of IPv6 servers: give the server's own address"
+            )))
+        }
         // Without a method it is a server that exists already.
-        (addr, Some(Method::Tunnel) | None) => addr,
-        (addr, _) if addr.is_ipv6() == ipv6 => addr,
+        (_, Some(Method::FullNat | Method::Tunnel) | None) => {}
+        (addr, _) if addr.is_ipv6() == ipv6 => {}
         (addr, _) => {
             return Err(Failure::usage(format!(
-            "-r: {addr} and the service {service} are of different families; only -i can do that"
-        )))
+                "-r: {addr} and the service {service} are of different families; only -b and -i can do that"
+            )))
         }
-    };
+    }
     Ok(DestId { addr, port })
 }
 
-fn nat64(addr: Ipv4Addr) -> Ipv6Addr {
-    let mut octets = [0; 16];
-    octets[..12].copy_from_slice(&NAT64);
-    octets[12..].copy_from_slice(&addr.octets());
-    octets.into()
-}
-
-/// The address to show for a server: FullNAT from IPv6 to IPv4 is shown as IPv4.
+/// Finds a server by the name it is shown under or by the one IPVS has; if its alias was lost, by the
+/// alias it must have had.
 #[must_use]
-pub fn shown_address(config: &DestConfig) -> IpAddr {
-    match config.id.addr {
-        IpAddr::V6(addr) if config.method == Method::FullNat => match addr.octets() {
-            [prefix @ .., a, b, c, d] if prefix == NAT64 => Ipv4Addr::new(a, b, c, d).into(),
-            _ => addr.into(),
-        },
-        addr => addr,
-    }
-}
-
-/// Finds a server by its name or by the one it is shown under.
-#[must_use]
-pub fn find<'a>(dests: &'a [Dest], id: &DestId) -> Option<&'a Dest> {
-    let exact = dests.iter().find(|dest| dest.config.id == *id);
-    exact.or_else(|| {
-        let shown = |dest: &&Dest| shown_address(&dest.config) == id.addr;
-        dests
-            .iter()
-            .filter(shown)
-            .find(|dest| dest.config.id.port == id.port)
-    })
+pub fn find<'a>(dests: &'a [Dest], id: &DestId, aliases: &Aliases) -> Option<&'a Dest> {
+    let at = |wanted: &dyn Fn(&DestConfig) -> bool| {
+        let mut same_port = dests.iter().filter(|dest| dest.config.id.port == id.port);
+        same_port.find(|dest| wanted(&dest.config))
+    };
+    at(&|config| config.id.addr == id.addr)
+        .or_else(|| at(&|config| aliases.shown(config.method, config.id.addr) == id.addr))
+        .or_else(|| {
+            let IpAddr::V6(server) = id.addr else {
+                return None;
+            };
+            at(&|config| {
+                aliases.is_lost(config.method, config.id.addr)
+                    && candidates(server).any(|alias| config.id.addr == alias)
+            })
+        })
 }
 
 impl ServerOptions {

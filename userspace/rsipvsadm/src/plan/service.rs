@@ -3,10 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipvs_netlink::{Netmask, Protocol, ServiceConfig, ServiceFlags, ServiceId};
+use ipvs_netlink::{Netmask, OptionChanges, Protocol, ServiceConfig, ServiceFlags, ServiceId};
 
 use super::endpoint::{endpoint, number};
-use super::MAX_TIMEOUT;
+use super::{fullnat, MAX_TIMEOUT};
 use crate::cli::Args;
 use crate::failure::Failure;
 use crate::names::Resolve;
@@ -31,6 +31,8 @@ pub struct ServiceOptions {
     pub engine: Option<String>,
     /// One-packet scheduling.
     pub one_packet: bool,
+    /// How FullNAT serves it.
+    pub fullnat: OptionChanges,
 }
 
 /// Flags of a scheduler, and whose they are if their names say so.
@@ -103,6 +105,7 @@ impl ServiceOptions {
                 .transpose()?,
             engine: name("--pe", &args.pe)?,
             one_packet: args.ops.is_some(),
+            fullnat: fullnat::options(args)?,
         })
     }
 
@@ -112,6 +115,7 @@ impl ServiceOptions {
     ///
     /// [`Failure::Usage`] naming the option that does not fit.
     pub fn check(&self, id: &ServiceId) -> Result<(), Failure> {
+        fullnat::check(&self.fullnat, id)?;
         if let ServiceId::Address { protocol, .. } = id {
             if self.one_packet && *protocol != Protocol::UDP {
                 return Err(Failure::usage(format!(
@@ -175,6 +179,16 @@ impl ServiceOptions {
             netmask: Netmask::host(ipv6),
             engine: None,
         })
+    }
+
+    /// Whether something is said that IPVS itself is to know.
+    #[must_use]
+    pub fn concern_ipvs(&self) -> bool {
+        let rest = Self {
+            fullnat: OptionChanges::default(),
+            ..self.clone()
+        };
+        rest != Self::default()
     }
 
     /// The configuration of a service after the options were put on top of what it had.

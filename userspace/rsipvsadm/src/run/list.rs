@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Collecting what a listing shows.
 
-use ipvs_netlink::{proc, ConnectionKey, LocalAddress, Service, ServiceId};
+use ipvs_netlink::{LocalAddress, Options, Service, ServiceId};
 
+use super::alias::Registry;
 use super::session::{failure, Session};
 use crate::failure::Failure;
 use crate::names::{Naming, Numeric, System};
-use crate::output::connections::ConnectionView;
 use crate::output::laddrs::ServiceLaddrs;
-use crate::output::{self, connections, json, laddrs, rules, table, ServiceView, Snapshot};
-use crate::plan::{Columns, Format, Listing};
+use crate::output::{self, json, laddrs, rules, table, ServiceView, Snapshot};
+use crate::plan::{Format, Listing};
 
 /// The text of a listing.
 pub(super) fn list(
@@ -37,15 +37,6 @@ pub(super) fn list(
                 .map(|view| table::one_service(view, format, names))
                 .collect()
         }
-        Listing::Connections(key) => {
-            let views = connection_views(session, key.as_ref())?;
-            if format.json {
-                json::connections(&views)
-            } else {
-                let with_engine = format.columns == Columns::Persistent;
-                connections::table(&views, with_engine, names)
-            }
-        }
         Listing::LocalAddresses(service) => {
             let found = service_laddrs(session, service.as_ref())?;
             if format.json {
@@ -70,6 +61,9 @@ pub(super) fn list(
                 output::daemons(&daemons)
             }
         }
+        Listing::Connections(_) => {
+            return Err(Failure::usage("connections are listed as they come"))
+        }
         Listing::Counters => {
             let counters = session.flow()?.counters().map_err(failure)?;
             if format.json {
@@ -87,7 +81,7 @@ pub(super) fn save(session: &mut Session, numeric: bool) -> Result<String, Failu
     Ok(rules::rules(&snapshot.services, naming(numeric)))
 }
 
-fn naming(numeric: bool) -> &'static dyn Naming {
+pub(super) fn naming(numeric: bool) -> &'static dyn Naming {
     if numeric {
         &Numeric
     } else {
@@ -107,11 +101,14 @@ fn snapshot(
         None => session.ipvs().services().map_err(failure)?,
     };
     let laddrs = session.laddrs()?;
+    let options = session.options(only)?;
+    let engine = session.flow_if_loaded()?.is_some();
     let mut views = Vec::new();
     for service in services {
         views.push(ServiceView {
             dests: session.ipvs().dests(&service.id).map_err(failure)?,
             laddrs: of_service(&laddrs, &service.id),
+            options: engine.then(|| options_of(&options, &service.id)),
             service,
         });
     }
@@ -119,10 +116,18 @@ fn snapshot(
         info,
         services: views,
     };
+    for remark in snapshot.name_servers(&session.aliases()?) {
+        Failure::runtime(output::warning(&remark)).warn();
+    }
     if sorted {
         snapshot.sort();
     }
     Ok(snapshot)
+}
+
+fn options_of(options: &[(ServiceId, Options)], id: &ServiceId) -> Options {
+    let own = options.iter().find(|(service, _)| service == id);
+    own.map(|(_, options)| *options).unwrap_or_default()
 }
 
 fn of_service(laddrs: &[(ServiceId, LocalAddress)], id: &ServiceId) -> Vec<LocalAddress> {
@@ -155,21 +160,4 @@ fn service_laddrs(
         .into_iter()
         .map(|id| (id, of_service(&laddrs, &id)))
         .collect())
-}
-
-/// Connections of all methods, or the one of this name.
-fn connection_views(
-    session: &mut Session,
-    key: Option<&ConnectionKey>,
-) -> Result<Vec<ConnectionView>, Failure> {
-    let entries = proc::connections().map_err(failure)?;
-    let fullnat = session.fullnat_connections(key)?;
-    let mut views = connections::join(entries, &fullnat);
-    if let Some(key) = key {
-        views.retain(|view| view.entry.key == *key);
-        if views.is_empty() {
-            return Err(Failure::runtime("connection specified not found"));
-        }
-    }
-    Ok(views)
 }

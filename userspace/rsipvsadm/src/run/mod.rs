@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Doing what was planned.
 
+mod alias;
+mod connections;
 mod list;
+mod server;
+mod service;
 mod session;
 
 use std::io::{self, BufRead, Write};
 
-use ipvs_netlink::{address, Method, Protocol, ServiceFlags, ServiceId};
+use ipvs_netlink::address;
 
 use crate::cli::{self, Parsed};
 use crate::failure::Failure;
 use crate::names;
-use crate::plan::{server, Plan};
+use crate::plan::{Listing, Plan};
 use session::Session;
 
 /// Why FullNAT and one-packet scheduling exclude each other.
@@ -26,6 +30,9 @@ const OPS_REASON: &str = "FullNAT cannot serve one-packet scheduling (-o): \
 pub fn run(plan: &Plan) -> Result<(), Failure> {
     match plan {
         Plan::Restore => restore(io::stdin().lock()),
+        Plan::List(Listing::Connections(pair), format) => {
+            connections::list(&mut Session::open()?, pair.as_ref(), format)
+        }
         Plan::List(listing, format) => {
             let text = list::list(&mut Session::open()?, listing, format)?;
             print(&text)
@@ -45,7 +52,12 @@ pub fn run(plan: &Plan) -> Result<(), Failure> {
 /// [`Failure::Runtime`] if standard output cannot be written to.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What a failed write to standard output means.
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::runtime(format!(
             "cannot write the output: {error}"
         ))),
@@ -98,70 +110,13 @@ fn rule(words: &[&str]) -> Result<Plan, Failure> {
 /// Makes one change.
 fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
     match plan {
-        Plan::AddService(id, options) => {
-            let config = options.create(*id);
-            session
-                .ipvs()
-                .add_service(&config)
-                .map_err(|error| match error.errno() {
-                    Some(libc::ENOENT) if config.engine.is_none() => Failure::runtime(format!(
-                        "cannot add service {id}: the kernel has no scheduler {}",
-                        config.scheduler
-                    )),
-                    _ => session::failure(error),
-                })?;
-            // Whoever deleted a service of that name with another tool left its addresses behind.
-            session.forget_laddrs(Some(id))
-        }
-        Plan::EditService(id, options) => {
-            let old = session.ipvs().service(id).map_err(session::changing)?;
-            let config = options.overlay(old.config);
-            options_fit(session, &config)?;
-            session
-                .ipvs()
-                .change_service(&config)
-                .map_err(session::failure)
-        }
-        Plan::DeleteService(id) => {
-            // In this order the engine still knows the service whose addresses go.
-            session.forget_laddrs(Some(id))?;
-            let result = session.ipvs().delete_service(id);
-            result.map_err(session::failure)
-        }
-        Plan::Clear => {
-            session.forget_laddrs(None)?;
-            session.ipvs().flush().map_err(session::failure)
-        }
-        Plan::AddServer(service, id, options) => {
-            let config = options.create(*id);
-            if config.method == Method::FullNat {
-                session.need_fullnat()?;
-                fullnat_fits(session, service)?;
-            }
-            let result = session.ipvs().add_dest(service, &config);
-            result.map_err(session::failure)
-        }
-        Plan::EditServer(service, id, options) => {
-            let dests = session.ipvs().dests(service).map_err(session::failure)?;
-            let Some(old) = server::find(&dests, id) else {
-                // The kernel knows best whether it is the service or the server that is missing.
-                let result = session.ipvs().change_dest(service, &options.create(*id));
-                return result.map_err(session::failure);
-            };
-            let config = options.overlay(old.config);
-            if config.method == Method::FullNat {
-                session.need_fullnat()?;
-                fullnat_fits(session, service)?;
-            }
-            let result = session.ipvs().change_dest(service, &config);
-            result.map_err(session::failure)
-        }
-        Plan::DeleteServer(service, id) => {
-            let dests = session.ipvs().dests(service).map_err(session::failure)?;
-            let id = server::find(&dests, id).map_or(*id, |dest| dest.config.id);
-            let result = session.ipvs().delete_dest(service, &id);
-            result.map_err(session::failure)
-        }
+        Plan::AddService(id, options) => service::add(session, id, options),
+        Plan::EditService(id, options) => service::edit(session, id, options),
+        Plan::DeleteService(id) => service::delete(session, id),
+        Plan::Clear => service::clear(session),
+        Plan::AddServer(service, id, options) => server::add(session, service, id, options),
+        Plan::EditServer(service, id, options) => server::edit(session, service, id, options),
+        Plan::DeleteServer(service, id) => server::delete(session, service, id),
         Plan::AddLocalAddress(service, addr, interface) => {
             let flow = session.flow()?;
             flow.add_laddr(service, addr).map_err(session::failure)?;
@@ -202,42 +157,4 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
             Err(Failure::usage("a listing is no rule"))
         }
     }
-}
-
-/// Refuses a FullNAT server where its packets would end in the director's own stack.
-fn fullnat_fits(session: &mut Session, service: &ServiceId) -> Result<(), Failure> {
-    let served = match service {
-        ServiceId::Address { protocol, addr, .. } => {
-            addr.is_ipv4() && [Protocol::TCP, Protocol::UDP].contains(protocol)
-        }
-        ServiceId::Fwmark { ipv6, .. } => !ipv6,
-    };
-    if !served {
-        return Err(Failure::runtime(format!(
-            "service {service}: FullNAT (-b) serves TCP and UDP over IPv4 so far"
-        )));
-    }
-    let found = session.ipvs().service(service).map_err(session::failure)?;
-    if found.config.flags.has(ServiceFlags::ONE_PACKET) {
-        return Err(Failure::runtime(format!("service {service}: {OPS_REASON}")));
-    }
-    Ok(())
-}
-
-/// Checks a changed service against the servers it has.
-fn options_fit(session: &mut Session, config: &ipvs_netlink::ServiceConfig) -> Result<(), Failure> {
-    if !config.flags.has(ServiceFlags::ONE_PACKET) {
-        return Ok(());
-    }
-    let dests = session.ipvs().dests(&config.id).map_err(session::failure)?;
-    if dests
-        .iter()
-        .any(|dest| dest.config.method == Method::FullNat)
-    {
-        return Err(Failure::runtime(format!(
-            "service {}: {OPS_REASON}",
-            config.id
-        )));
-    }
-    Ok(())
 }

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The kernel's families, opened when they are needed and loaded when they are missing.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 
 use ipvs_netlink::{
-    module, Action, Connection, ConnectionKey, Error, Flow, Ipvs, LocalAddress, ServiceId,
+    module, Action, Alias, Dest, Error, Flow, Ipvs, LocalAddress, Method, Options, ServiceId,
 };
 
+use super::alias::Registry;
 use crate::failure::Failure;
+use crate::families::Aliases;
 
 const IPVS_MODULE: &str = "ip_vs";
 const ENGINE_MODULE: &str = "ip_vs_flow";
@@ -86,18 +90,6 @@ impl Session {
         }
     }
 
-    /// FullNAT connections: all, or the one of this name.
-    pub(super) fn fullnat_connections(
-        &mut self,
-        key: Option<&ConnectionKey>,
-    ) -> Result<Vec<Connection>, Failure> {
-        match self.flow_if_loaded()?.map(|flow| flow.connections(key)) {
-            None => Ok(Vec::new()),
-            Some(Err(error)) if has_none(&error) => Ok(Vec::new()),
-            Some(other) => other.map_err(failure),
-        }
-    }
-
     /// All local addresses with their services, if the engine is there.
     pub(super) fn laddrs(&mut self) -> Result<Vec<(ServiceId, LocalAddress)>, Failure> {
         match self.flow_if_loaded()? {
@@ -105,11 +97,80 @@ impl Session {
             None => Ok(Vec::new()),
         }
     }
+
+    /// Options of one service or of all, if the engine is there; only of services that were told
+    /// something.
+    pub(super) fn options(
+        &mut self,
+        service: Option<&ServiceId>,
+    ) -> Result<Vec<(ServiceId, Options)>, Failure> {
+        match self.flow_if_loaded()?.map(|flow| flow.options(service)) {
+            None => Ok(Vec::new()),
+            Some(Err(error)) if has_none(&error) => Ok(Vec::new()),
+            Some(other) => other.map_err(failure),
+        }
+    }
+
+    /// All services with their servers, as IPVS has them.
+    pub(super) fn dests(&mut self) -> Result<Vec<(ServiceId, Vec<Dest>)>, Failure> {
+        let mut found = Vec::new();
+        for service in self.ipvs.services().map_err(failure)? {
+            // A service that is deleted meanwhile has none.
+            let dests = self.ipvs.dests(&service.id).map_err(failure)?;
+            found.push((service.id, dests));
+        }
+        Ok(found)
+    }
+}
+
+impl Registry for Session {
+    fn aliases(&mut self) -> Result<Aliases, Failure> {
+        match self.flow_if_loaded()?.map(Flow::aliases) {
+            None => Ok(Aliases::default()),
+            Some(Err(error)) if has_none(&error) => Ok(Aliases::default()),
+            Some(other) => Ok(other.map_err(failure)?.into_iter().collect()),
+        }
+    }
+
+    fn make(&mut self, alias: Ipv4Addr, server: Ipv6Addr) -> Result<bool, Failure> {
+        let alias = Alias {
+            addr: alias,
+            server,
+        };
+        match self.flow()?.add_alias(&alias) {
+            Err(error) if error.errno() == Some(libc::EEXIST) => Ok(false),
+            other => other.map(|()| true).map_err(failure),
+        }
+    }
+
+    fn unmake(&mut self, alias: Ipv4Addr) -> Result<(), Failure> {
+        let Some(flow) = self.flow_if_loaded()? else {
+            return Ok(());
+        };
+        match flow.delete_alias(alias) {
+            Err(error) if error.errno() == Some(libc::ENOENT) => Ok(()),
+            other => other.map_err(failure),
+        }
+    }
+
+    fn used(&mut self) -> Result<BTreeSet<Ipv4Addr>, Failure> {
+        let services = self.dests()?;
+        let dests = services.iter().flat_map(|(_, dests)| dests);
+        Ok(dests.filter_map(alias_of).collect())
+    }
+}
+
+/// The address of a server that may be an alias.
+pub(super) fn alias_of(dest: &Dest) -> Option<Ipv4Addr> {
+    match dest.config.id.addr {
+        IpAddr::V4(addr) if dest.config.method == Method::FullNat => Some(addr),
+        _ => None,
+    }
 }
 
 /// Whether the engine has nothing of what was asked about, or does not even serve its family or
 /// protocol.
-fn has_none(error: &Error) -> bool {
+pub(super) fn has_none(error: &Error) -> bool {
     matches!(
         error.errno(),
         Some(libc::ENOENT | libc::ESRCH | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
