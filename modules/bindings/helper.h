@@ -15,6 +15,7 @@
 #include <net/gso.h>
 #include <net/icmp.h>
 #include <net/ip_vs.h>
+#include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/tcp.h>

@@ -5,7 +5,7 @@
 //! Where Alibaba's LVS has a counter of the same meaning, it has the same name.
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $kind:ident $name:literal,)*) => {
         /// A counter of one namespace.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(usize)]
@@ -23,49 +23,68 @@ macro_rules! counters {
                     $(Counter::$variant => $name,)*
                 }
             }
+
+            /// Whether it is a reason to drop a packet.
+            pub const fn is_drop(self) -> bool {
+                match self {
+                    $(Counter::$variant => counters!(@ $kind),)*
+                }
+            }
         }
     };
+    (@ drop) => { true };
+    (@ note) => { false };
 }
 
 counters! {
     /// Packets that went to a real server with the client's address as a TCP option.
-    AddToaOk = c"fullnat_add_toa_ok",
+    AddToaOk = note c"fullnat_add_toa_ok",
     /// Not so because the packet would have become longer than the way out allows.
-    AddToaTooLong = c"fullnat_add_toa_fail_len",
+    AddToaTooLong = note c"fullnat_add_toa_fail_len",
     /// Not so because the TCP header was full.
-    AddToaHeaderFull = c"fullnat_add_toa_head_full",
+    AddToaHeaderFull = note c"fullnat_add_toa_head_full",
     /// Not so because memory was out.
-    AddToaNoMemory = c"fullnat_add_toa_fail_mem",
+    AddToaNoMemory = note c"fullnat_add_toa_fail_mem",
     /// Options that claimed to be such an address and came from the client: removed.
-    ToaForged = c"fullnat_toa_removed",
+    ToaForged = note c"fullnat_toa_removed",
     /// Connections bound to a local address.
-    ConnNew = c"fullnat_conn_new",
+    ConnNew = note c"fullnat_conn_new",
     /// Of those, how many had to take a port that the server may remember.
-    ConnReused = c"fullnat_conn_reused",
+    ConnReused = note c"fullnat_conn_reused",
     /// New connections dropped: the module of the forwarding method is not loaded.
-    NoMethod = c"fullnat_no_method",
+    NoMethod = drop c"fullnat_no_method",
     /// New connections dropped: one-packet scheduling leaves nothing to bind to.
-    OnePacket = c"fullnat_one_packet",
+    OnePacket = drop c"fullnat_one_packet",
     /// New connections dropped: the service has no local address.
-    NoLocalAddress = c"fullnat_no_laddr",
+    NoLocalAddress = drop c"fullnat_no_laddr",
     /// New connections dropped: no port left on any local address.
-    NoPort = c"fullnat_no_port",
+    NoPort = drop c"fullnat_no_port",
     /// New connections dropped: memory was out.
-    NoMemory = c"fullnat_no_mem",
+    NoMemory = drop c"fullnat_no_mem",
+    /// New connections dropped: the server is an alias that stands for nobody.
+    NoAlias = drop c"fullnat_no_alias",
     /// Packets to a service dropped: they belong to no connection and start none.
-    NoConnection = c"fullnat_no_conn",
+    NoConnection = drop c"fullnat_no_conn",
+    /// TCP segments to a virtual address dropped that belong to no connection and start none.
+    DefenceTcp = drop c"defence_tcp_drop",
+    /// Datagrams dropped to a virtual address that serves only TCP.
+    DefenceUdp = drop c"defence_udp_drop",
+    /// Fragments to a virtual address dropped.
+    DefenceFragment = drop c"defence_ip_frag_drop",
     /// Packets dropped: headers truncated or lying.
-    Malformed = c"fullnat_malformed",
+    Malformed = drop c"fullnat_malformed",
     /// Packets dropped: no route.
-    NoRoute = c"fullnat_no_route",
+    NoRoute = drop c"fullnat_no_route",
     /// Packets dropped and reported to the sender: larger than the way out, not to be fragmented.
-    TooBig = c"fullnat_too_big",
+    TooBig = drop c"fullnat_too_big",
     /// Packets dropped and reported to the sender: time to live used up.
-    TtlExpired = c"fullnat_ttl_expired",
+    TtlExpired = drop c"fullnat_ttl_expired",
     /// Packets dropped: their connection was about to end with its module or namespace.
-    Closing = c"fullnat_closing",
+    Closing = drop c"fullnat_closing",
     /// ICMP errors passed on to a client or to a real server.
-    IcmpPassed = c"fullnat_icmp_passed",
+    IcmpPassed = note c"fullnat_icmp_passed",
     /// ICMP errors dropped: what they quote is malformed.
-    IcmpMalformed = c"fullnat_icmp_malformed",
+    IcmpMalformed = drop c"fullnat_icmp_malformed",
+    /// ICMP errors dropped: the other family has no such error (RFC 7915).
+    IcmpNoEquivalent = drop c"fullnat_icmp_no_equivalent",
 }

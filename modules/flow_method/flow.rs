@@ -6,32 +6,46 @@
 //! Read in softirq under RCU.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use nat::{Rewrite, SequenceShift, Tuple};
+use nat::{Deltas, Rewrite, SequenceShift, Tuple};
+
+use crate::Introduction;
 
 /// What both directions need to know.
 pub struct Flow {
     /// cip:cport to vip:vport, as the client sends.
     pub client: Tuple,
-    /// lip:lport to rip:rport, as the real server receives.
+    /// lip:lport to rip:rport, as the real server receives; maybe of the other family.
     pub server: Tuple,
-    /// Turns `client` into `server`.
-    pub request: Rewrite,
-    /// Turns the server's answers into the service's.
-    pub reply: Rewrite,
+    /// Of the requests; the answers' are the opposite.
+    deltas: Deltas,
+    /// How the server is told the client's address.
+    pub introduction: Introduction,
     /// What is remembered of a TCP connection.
     pub tcp: TcpStory,
 }
 
 impl Flow {
     /// A flow between these two tuples.
-    pub fn new(client: Tuple, server: Tuple) -> Self {
+    pub fn new(client: Tuple, server: Tuple, introduction: Introduction) -> Self {
         Self {
             client,
             server,
-            request: Rewrite::new(&client, &server),
-            reply: Rewrite::new(&server.reversed(), &client.reversed()),
+            deltas: Deltas::between(&client, &server),
+            introduction,
             tcp: TcpStory::default(),
         }
+    }
+
+    /// Turns `client` into `server`.
+    #[inline]
+    pub fn request(&self) -> Rewrite {
+        Rewrite::with(self.server, self.deltas)
+    }
+
+    /// Turns the server's answers into the service's.
+    #[inline]
+    pub fn reply(&self) -> Rewrite {
+        Rewrite::with(self.client.reversed(), self.deltas.reversed())
     }
 }
 

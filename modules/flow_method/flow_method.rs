@@ -11,10 +11,12 @@
 
 mod counter;
 mod flow;
+mod introduction;
 mod method;
 mod scene;
 
 pub use counter::Counter;
 pub use flow::{Flow, TcpStory};
-pub use method::{Method, Registration};
-pub use scene::{Scene, Tunables, Values};
+pub use introduction::{Introduction, ToaMode, UoaMode};
+pub use method::{Method, Registration, Story};
+pub use scene::{Scene, Tunables};

@@ -4,8 +4,9 @@
 
 use kernel::error::{to_result, Result};
 use kernel_net::net::Net;
+use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::LastUse;
+use nat::{Headers, LastUse};
 
 use crate::{Counter, Flow, Scene};
 
@@ -16,15 +17,18 @@ use crate::{Counter, Flow, Scene};
 pub struct Method {
     /// Its number among IPVS's forwarding methods, 5 to 7.
     pub number: u32,
-    /// A connection has got its local address and port, and its first packet is about to be sent.
-    /// `last_use` is what the server may remember of the port.
-    pub bound: fn(&Flow, &mut Packet<'_>, Option<LastUse>),
-    /// A packet of the client, not yet translated, on its way out over a link of that MTU in bytes.
-    /// Returns why it must be dropped.
-    pub request: fn(&Scene, &Flow, &mut Packet<'_>, u32) -> Result<(), Counter>,
-    /// A packet of the real server, not yet translated.
-    pub reply: fn(&Scene, &Flow, &mut Packet<'_>) -> Result<(), Counter>,
+    /// A connection has got its local address and port, and its first packet is about to be
+    /// translated. `LastUse` is what the server may remember of the port.
+    pub bound: fn(&Scene, &Flow, &Headers, &mut Packet<'_>, Option<LastUse>),
+    /// A packet of the client, translated, about to leave on that route.
+    pub request: Story,
+    /// A packet of the real server, translated, about to leave on that route.
+    pub reply: Story,
 }
+
+/// What a method does to a packet as it leaves: headers of the family it goes out with, kept true.
+/// Returns why the packet must be dropped.
+pub type Story = fn(&Scene, &Flow, &mut Headers, &mut Packet<'_>, &Route) -> Result<(), Counter>;
 
 // The names are C's, for the module loader; both sides are Rust, built together.
 #[expect(improper_ctypes)]

@@ -2,65 +2,111 @@
 
 //! What the engine shows a method beside the packet: counters and settings of the namespace.
 
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, Ordering::Relaxed};
 use kernel_net::percpu::Counters;
 
 use crate::Counter;
 
-/// The settings under net.ipv4.vs, named as Alibaba's LVS names them.
-pub struct Tunables {
-    /// `fullnat_lport_min`.
-    pub lport_min: AtomicI32,
-    /// `fullnat_lport_max`.
-    pub lport_max: AtomicI32,
-    /// `fullnat_timestamp_remove_entry`.
-    pub timestamp_remove: AtomicI32,
-    /// `fullnat_mss_adjust_entry`.
-    pub mss_adjust: AtomicI32,
-    /// `fullnat_toa_entry`.
-    pub toa: AtomicI32,
-}
-
-/// The settings of one moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Values {
-    /// The first port of a local address that connections may use.
-    pub lport_min: u16,
-    /// The last one.
-    pub lport_max: u16,
-    /// Whether a SYN loses its timestamp option.
-    pub timestamp_remove: bool,
-    /// Whether the server's MSS is lowered to leave room for the client's address.
-    pub mss_adjust: bool,
-    /// Whether the client's address is passed on.
-    pub toa: bool,
-}
-
-impl Default for Tunables {
-    fn default() -> Self {
-        Self {
-            lport_min: AtomicI32::new(1025),
-            lport_max: AtomicI32::new(65535),
-            timestamp_remove: AtomicI32::new(1),
-            mss_adjust: AtomicI32::new(1),
-            toa: AtomicI32::new(1),
+macro_rules! tunables {
+    ($($(#[$doc:meta])* $field:ident: $default:literal, $min:literal..=$max:literal, $name:literal;)*) => {
+        /// The settings under net.ipv4.vs, named as Alibaba's LVS names them. The kernel keeps each
+        /// within its bounds.
+        pub struct Tunables {
+            $($(#[$doc])* $field: AtomicI32,)*
         }
-    }
+
+        impl Default for Tunables {
+            fn default() -> Self {
+                Self { $($field: AtomicI32::new($default),)* }
+            }
+        }
+
+        impl Tunables {
+            /// How many there are.
+            pub const NUMBER: usize = [$($name),*].len();
+
+            /// Each setting: its name, its place, its bounds.
+            pub fn all(&self) -> [(&'static CStr, &AtomicI32, &'static [i32; 2]); Self::NUMBER] {
+                [$(($name, &self.$field, &[$min, $max]),)*]
+            }
+        }
+    };
+}
+
+tunables! {
+    /// The first port of a local address that connections may use.
+    lport_min: 1025, 1..=65535, c"fullnat_lport_min";
+    /// The last one.
+    lport_max: 65535, 1..=65535, c"fullnat_lport_max";
+    /// Whether a SYN loses its timestamp option; else it is carried with an offset.
+    timestamp_remove: 1, 0..=1, c"fullnat_timestamp_remove_entry";
+    /// Whether the server's MSS is lowered to leave room for the client's address.
+    mss_adjust: 1, 0..=1, c"fullnat_mss_adjust_entry";
+    /// Whether the client's address is passed on over TCP, where the service does not forbid it.
+    toa: 1, 0..=1, c"fullnat_toa_entry";
+    /// How many datagrams of a flow carry the client's address, where the service wants it.
+    uoa_max_trail: 3, 0..=255, c"fullnat_uoa_max_trail";
+    /// Whether both sides get a reset when an established connection ends by IPVS's timer.
+    expire_tcp_rst: 1, 0..=1, c"conn_expire_tcp_rst";
+    /// Whether segments to a virtual address that belong to no connection are dropped.
+    defence_tcp_drop: 1, 0..=1, c"defence_tcp_drop";
+    /// Whether datagrams to a virtual address that serves only TCP are dropped.
+    defence_udp_drop: 1, 0..=1, c"defence_udp_drop";
+    /// Whether fragments to a virtual address are dropped.
+    defence_frag_drop: 0, 0..=1, c"defence_frag_drop";
 }
 
 impl Tunables {
-    /// The settings of this moment. The kernel keeps them within their bounds.
-    pub fn now(&self) -> Values {
+    /// The ports of a local address that connections may use, first and last.
+    pub fn ports(&self) -> (u16, u16) {
         let port = |value: &AtomicI32| u16::try_from(value.load(Relaxed)).unwrap_or(u16::MAX);
-        let flag = |value: &AtomicI32| value.load(Relaxed) != 0;
-        Values {
-            lport_min: port(&self.lport_min),
-            lport_max: port(&self.lport_max),
-            timestamp_remove: flag(&self.timestamp_remove),
-            mss_adjust: flag(&self.mss_adjust),
-            toa: flag(&self.toa),
-        }
+        (port(&self.lport_min), port(&self.lport_max))
     }
+
+    /// `fullnat_timestamp_remove_entry`.
+    pub fn removes_timestamps(&self) -> bool {
+        is_on(&self.timestamp_remove)
+    }
+
+    /// `fullnat_mss_adjust_entry`.
+    pub fn adjusts_mss(&self) -> bool {
+        is_on(&self.mss_adjust)
+    }
+
+    /// `fullnat_toa_entry`.
+    pub fn introduces_tcp(&self) -> bool {
+        is_on(&self.toa)
+    }
+
+    /// `fullnat_uoa_max_trail`.
+    pub fn introducing_datagrams(&self) -> u8 {
+        u8::try_from(self.uoa_max_trail.load(Relaxed)).unwrap_or(u8::MAX)
+    }
+
+    /// `conn_expire_tcp_rst`.
+    pub fn resets_expired(&self) -> bool {
+        is_on(&self.expire_tcp_rst)
+    }
+
+    /// `defence_tcp_drop`.
+    pub fn drops_tcp(&self) -> bool {
+        is_on(&self.defence_tcp_drop)
+    }
+
+    /// `defence_udp_drop`.
+    pub fn drops_udp(&self) -> bool {
+        is_on(&self.defence_udp_drop)
+    }
+
+    /// `defence_frag_drop`.
+    pub fn drops_fragments(&self) -> bool {
+        is_on(&self.defence_frag_drop)
+    }
+}
+
+fn is_on(setting: &AtomicI32) -> bool {
+    setting.load(Relaxed) != 0
 }
 
 /// Counters and settings of one namespace.

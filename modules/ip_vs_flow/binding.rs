@@ -13,18 +13,23 @@
 //! Kernel counterpart: `ip_vs_schedule()` and `ip_vs_bind_xmit()`.
 
 use flow_method::{Counter, Flow, Method};
+use kernel::sync::Arc;
 use kernel_ipvs::{Conn, Ipvs};
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::{Hook, Place, Verdict};
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
-use nat::{Port, PortError, Tuple};
+use nat::{Headers, Port, PortError, Tuple, Unfit};
 
-use crate::flows::BoundFlow;
-use crate::local_address::{LocalAddress, Service};
+use crate::aliases::Server;
+use crate::flows::{BoundFlow, Draft};
+use crate::local_address::LocalAddress;
 use crate::namespace::Namespace;
 use crate::registry;
 use crate::request::{self, ClientPackets};
+use crate::services::Service;
+use crate::stray;
+use crate::transit;
 
 /// Ports tried on one local address when the one chosen is taken after all: that needs a race with
 /// the freeing of an idle pool, so that a second try is rare and a fourth unheard of.
@@ -46,10 +51,23 @@ impl Hook for FirstPacket {
             return Verdict::Accept;
         };
         let guard = rcu::read_lock();
-        match ipvs.find(&packet) {
+        if namespace.services.is_empty(&guard) && namespace.flows().is_empty() {
+            return Verdict::Accept;
+        }
+        let headers = transit::parse(&mut packet);
+        if matches!(headers, Err(Unfit::Icmp | Unfit::Foreign | Unfit::Fragment)) {
+            return Verdict::Accept;
+        }
+        match ipvs.find(packet.family(), &packet) {
             Some(conn) if registry::is_ours(conn.method()) => {
-                match bind(namespace, &conn, &mut packet, &guard) {
-                    Ok(bound) => request::forward(net, namespace, bound, packet),
+                let bound = headers.map_err(|_| Counter::Malformed).and_then(|headers| {
+                    bind(namespace, &conn, &headers, &mut packet, &guard)
+                        .map(|bound| (bound, headers))
+                });
+                match bound {
+                    Ok((bound, headers)) => {
+                        request::forward(net, namespace, &conn, bound, packet, headers)
+                    }
                     Err(reason) => {
                         namespace.scene.count(reason);
                         // Without a transmit function the connection is of no use to anybody.
@@ -59,31 +77,19 @@ impl Hook for FirstPacket {
                 }
             }
             Some(_) => Verdict::Accept,
-            None => stray(namespace, &mut packet, &guard),
+            None => match headers {
+                Ok(headers) => stray::judge(net, namespace, &packet, &headers, &guard),
+                Err(_) => Verdict::Accept,
+            },
         }
     }
-}
-
-/// A packet that belongs to no connection and has started none. If it is meant for a service with
-/// local addresses, it ends here: the director's own stack would answer in the service's name.
-fn stray(namespace: &Namespace, packet: &mut Packet<'_>, guard: &rcu::Guard) -> Verdict {
-    if namespace.local_addresses.is_empty(guard) {
-        return Verdict::Accept;
-    }
-    let Some(tuple) = crate::transit::tuple_of(packet) else {
-        return Verdict::Accept;
-    };
-    if namespace.local_addresses.serves(&tuple, guard) {
-        namespace.scene.count(Counter::NoConnection);
-        return Verdict::Drop;
-    }
-    Verdict::Accept
 }
 
 /// Binds a connection, or finds that another CPU has done it.
 fn bind<'a>(
     namespace: &'a Namespace,
     conn: &Conn,
+    headers: &Headers,
     packet: &mut Packet<'_>,
     guard: &'a rcu::Guard,
 ) -> Result<&'a BoundFlow, Counter> {
@@ -93,93 +99,117 @@ fn bind<'a>(
     let method = registry::find(conn.method(), guard).ok_or(Counter::NoMethod)?;
     let service = conn
         .service(guard)
-        .and_then(|key| namespace.local_addresses.find(&key, guard))
+        .and_then(|key| namespace.services.find(&key, guard))
         .ok_or(Counter::NoLocalAddress)?;
+    let server = namespace.aliases.server(conn, guard)?;
+    let binding = Binding {
+        namespace,
+        conn,
+        service,
+        server,
+        method,
+        headers,
+    };
     let mut refusal = Counter::NoMemory;
     conn.bind::<ClientPackets>(guard, || {
-        choose(namespace, service, method, conn, packet, guard)
+        binding
+            .choose(packet, guard)
             .map_err(|why| refusal = why)
             .ok()
     })
     .ok_or(refusal)
 }
 
-/// Gives a connection a local address and a port. Under the connection's lock.
-fn choose<'a>(
+/// What a connection is bound by.
+struct Binding<'a, 'p> {
     namespace: &'a Namespace,
-    service: &Service,
+    conn: &'p Conn,
+    service: &'p Service,
+    server: Server,
     method: &'static Method,
-    conn: &Conn,
-    packet: &mut Packet<'_>,
-    guard: &rcu::Guard,
-) -> Result<&'a BoundFlow, Counter> {
-    let client = conn.client_tuple();
-    let mut refusal = Counter::NoLocalAddress;
-    // BOUND: The addresses of the service, as the operator has set them.
-    for local in service.candidates(namespace.flows().spread(&client)) {
-        match take_port(namespace, local, method, conn, &client, packet, guard) {
-            Ok(bound) => return Ok(bound),
-            Err(why) => refusal = why,
-        }
-    }
-    Err(refusal)
+    headers: &'p Headers,
 }
 
-/// Tries one local address.
-fn take_port<'a>(
-    namespace: &'a Namespace,
-    local: &kernel::sync::Arc<LocalAddress>,
-    method: &'static Method,
-    conn: &Conn,
-    client: &Tuple,
-    packet: &mut Packet<'_>,
-    guard: &rcu::Guard,
-) -> Result<&'a BoundFlow, Counter> {
-    let values = namespace.scene.tunables.now();
-    let range = (values.lport_min, values.lport_max);
-    let (rip, rport) = conn.server();
-    let mut server = Tuple {
-        source: local.address,
-        source_port: Port(0),
-        destination: rip,
-        destination_port: rport,
-        ..*client
-    };
-    let ports = namespace
-        .ports
-        .towards(&server, range, guard)
-        .map_err(|_| Counter::NoMemory)?;
-    for _ in 0..TRIES {
-        let chosen = ports.allocate(range).map_err(|why| match why {
-            PortError::Exhausted => {
-                local.exhausted();
-                Counter::NoPort
-            }
-            PortError::NoMemory => Counter::NoMemory,
-        })?;
-        server.source_port = chosen.port;
-        let flow = Flow::new(*client, server);
-        (method.bound)(&flow, packet, chosen.last);
-        let added =
-            namespace
-                .flows()
-                .add(flow, conn.handle(), method, local.clone(), ports.clone());
-        match added {
-            Ok(bound) => {
-                namespace.scene.count(Counter::ConnNew);
-                if chosen.last.is_some() {
-                    namespace.scene.count(Counter::ConnReused);
-                }
-                return Ok(bound);
-            }
-            Err(why) => {
-                ports.release(chosen.port, None);
-                if why != kernel::error::code::EEXIST {
-                    return Err(Counter::NoMemory);
-                }
-                local.conflicted();
+impl<'a> Binding<'a, '_> {
+    /// Gives the connection a local address and a port. Under the connection's lock.
+    fn choose(
+        &self,
+        packet: &mut Packet<'_>,
+        guard: &rcu::Guard,
+    ) -> Result<&'a BoundFlow, Counter> {
+        let client = self.conn.client_tuple();
+        let hash = self.namespace.flows().spread(&client);
+        let mut refusal = Counter::NoLocalAddress;
+        // BOUND: The addresses of the service, as the operator has set them.
+        for local in self.service.candidates(self.server.family, hash) {
+            match self.take_port(local, client, packet, guard) {
+                Ok(bound) => return Ok(bound),
+                Err(why) => refusal = why,
             }
         }
+        Err(refusal)
     }
-    Err(Counter::NoPort)
+
+    /// Tries one local address.
+    fn take_port(
+        &self,
+        local: &Arc<LocalAddress>,
+        client: Tuple,
+        packet: &mut Packet<'_>,
+        guard: &rcu::Guard,
+    ) -> Result<&'a BoundFlow, Counter> {
+        let scene = &self.namespace.scene;
+        let range = scene.tunables.ports();
+        let mut server = Tuple {
+            family: self.server.family,
+            protocol: client.protocol,
+            source: local.address,
+            source_port: Port(0),
+            destination: self.server.address,
+            destination_port: self.server.port,
+        };
+        let ports = self
+            .namespace
+            .ports
+            .towards(&server, range, guard)
+            .map_err(|_| Counter::NoMemory)?;
+        for _ in 0..TRIES {
+            let chosen = ports.allocate(range).map_err(|why| match why {
+                PortError::Exhausted => {
+                    local.exhausted();
+                    Counter::NoPort
+                }
+                PortError::NoMemory => Counter::NoMemory,
+            })?;
+            server.source_port = chosen.port;
+            let options = &self.service.options;
+            let flow = Flow::new(client, server, options.introduction);
+            (self.method.bound)(scene, &flow, self.headers, packet, chosen.last);
+            let added = self.namespace.flows().add(Draft {
+                flow,
+                conn: self.conn.handle(),
+                method: self.method,
+                timeout: options.timeout,
+                local_address: local.clone(),
+                ports: ports.clone(),
+            });
+            match added {
+                Ok(bound) => {
+                    scene.count(Counter::ConnNew);
+                    if chosen.last.is_some() {
+                        scene.count(Counter::ConnReused);
+                    }
+                    return Ok(bound);
+                }
+                Err(why) => {
+                    ports.release(chosen.port, None);
+                    if why != kernel::error::code::EEXIST {
+                        return Err(Counter::NoMemory);
+                    }
+                    local.conflicted();
+                }
+            }
+        }
+        Err(Counter::NoPort)
+    }
 }

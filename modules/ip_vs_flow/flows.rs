@@ -33,8 +33,20 @@ pub(crate) struct BoundFlow {
     pub(crate) conn: ConnHandle,
     /// Who does what goes beyond translating.
     pub(crate) method: &'static Method,
+    /// Seconds the connection may be silent once it is established; zero leaves it to IPVS.
+    pub(crate) timeout: u32,
     local_address: Arc<LocalAddress>,
     ports: Arc<ServerPorts>,
+}
+
+/// What a bound flow is made of.
+pub(crate) struct Draft {
+    pub(crate) flow: Flow,
+    pub(crate) conn: ConnHandle,
+    pub(crate) method: &'static Method,
+    pub(crate) timeout: u32,
+    pub(crate) local_address: Arc<LocalAddress>,
+    pub(crate) ports: Arc<ServerPorts>,
 }
 
 impl BoundFlow {
@@ -97,23 +109,17 @@ impl Flows {
     }
 
     /// Makes a flow findable. Fails, giving nothing back, if another one has the same tuple.
-    pub(crate) fn add<'a>(
-        &'a self,
-        flow: Flow,
-        conn: ConnHandle,
-        method: &'static Method,
-        local_address: Arc<LocalAddress>,
-        ports: Arc<ServerPorts>,
-    ) -> Result<&'a BoundFlow> {
-        let server = flow.server;
+    pub(crate) fn add(&self, draft: Draft) -> Result<&BoundFlow> {
+        let server = draft.flow.server;
         let entry = BoundFlow {
             link: Link::new(),
             hash: server.hash(&self.key),
-            flow,
-            conn,
-            method,
-            local_address,
-            ports,
+            flow: draft.flow,
+            conn: draft.conn,
+            method: draft.method,
+            timeout: draft.timeout,
+            local_address: draft.local_address,
+            ports: draft.ports,
         };
         let entry = RcuBox::new(entry, kernel_net::GFP_PACKET)?;
         let entry = self

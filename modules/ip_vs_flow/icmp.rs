@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! ICMP errors about packets of a flow (RFC 5508, section 4).
+//! ICMP and ICMPv6 errors about packets of a flow (RFC 5508, section 4; RFC 7915).
 //!
 //! A router on the client's side quotes the packet the service sent; the real server must see the
 //! packet it sent itself. A router on the server's side quotes what the director sent; the client
 //! must see its own. Errors neither move the state nor restart the timer of a reply. Softirq, RCU.
 //!
-//! Kernel counterpart: `ip_vs_nat_icmp()`.
+//! Kernel counterpart: `ip_vs_nat_icmp()` and `ip_vs_nat_icmp_v6()`.
 
 use flow_method::Counter;
 use kernel_net::net::Net;
@@ -14,19 +14,11 @@ use kernel_net::netfilter::Verdict;
 use kernel_net::rcu;
 use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{Rewrite, SequenceShift, Tuple};
+use nat::icmp::{self, Addressee, NotTranslated, LOOK_AT};
+use nat::{SequenceShift, Tuple};
 
 use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
-
-/// The longest part of an error that is looked at: two IP headers with options, ICMP, and the whole
-/// transport header that is quoted, if it is.
-const LOOK_AT: usize = 60 + 8 + 60 + 60;
-
-/// Whether the packet reports an error.
-pub(crate) fn is_error(packet: &mut Packet<'_>) -> bool {
-    wire::icmp::is_error(packet.linear())
-}
 
 /// An error about a packet to the client: goes to the real server that sent it.
 pub(crate) fn pass_to_server(
@@ -35,20 +27,12 @@ pub(crate) fn pass_to_server(
     bound: &BoundFlow,
     packet: Packet<'_>,
 ) -> Verdict {
-    // The service's packet has to look like the server's again.
-    let flow = &bound.flow;
-    let quoted = Rewrite::new(&flow.client.reversed(), &flow.server.reversed());
-    pass(
-        net,
-        namespace,
-        packet,
-        &quoted,
-        SequenceShift::NONE,
-        &flow.server,
-    )
+    let sent = bound.flow.server.reversed();
+    pass(net, namespace, packet, sent, SequenceShift::NONE)
 }
 
-/// An error about a packet to a real server: goes to the client it came from.
+/// An error about a packet to a real server: goes to the client it came from. Anything else that is
+/// ICMP is none of our business.
 pub(crate) fn pass_to_client(
     net: &Net,
     namespace: &Namespace,
@@ -62,42 +46,49 @@ pub(crate) fn pass_to_client(
         return Verdict::Accept;
     };
     let flow = &bound.flow;
-    let rewrite = Rewrite::new(&flow.server, &flow.client);
-    pass(
-        net,
-        namespace,
-        packet,
-        &rewrite,
-        flow.tcp.shift(),
-        &flow.client.reversed(),
-    )
+    pass(net, namespace, packet, flow.client, flow.tcp.shift())
 }
 
 fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {
+    if !icmp::is_error(packet.linear()) {
+        return None;
+    }
     let wanted = packet.len().min(LOOK_AT);
-    nat::quoted_tuple(packet.read(wanted)?).ok()
+    icmp::quoted_tuple(packet.read(wanted)?).ok()
 }
 
-/// Translates the error, undoing `shift` in what it quotes, and sends it from `to`'s source to its destination.
+/// Sends the error to who has sent a packet with the tuple `sent`, quoting that.
 fn pass(
     net: &Net,
     namespace: &Namespace,
     mut packet: Packet<'_>,
-    quoted: &Rewrite,
+    sent: Tuple,
     shift: SequenceShift,
-    to: &Tuple,
 ) -> Verdict {
     let scene = &namespace.scene;
     let mut translate = || {
-        let route = Route::output(net, &packet, to.source, to.destination);
+        let route = Route::output(net, packet.dsfield(), &sent.reversed());
         let route = route.ok_or(Counter::NoRoute)?;
         packet.prepare_checksum();
         let wanted = packet.len().min(LOOK_AT);
-        let bytes = packet.write(wanted).ok_or(Counter::NoMemory)?;
-        nat::decrement_ttl(bytes).map_err(|_| Counter::TtlExpired)?;
-        nat::restore_quoted_sequence(bytes, shift).map_err(|_| Counter::IcmpMalformed)?;
-        nat::translate_error(bytes, quoted, to.source, to.destination)
-            .map_err(|_| Counter::IcmpMalformed)?;
+        let leading = packet.write(wanted).ok_or(Counter::NoMemory)?;
+        nat::decrement_ttl(leading).map_err(|_| Counter::TtlExpired)?;
+        let to = Addressee {
+            sent,
+            shift,
+            mtu: route.mtu(),
+            // CAST: Any number that changes from packet to packet.
+            identification: kernel_net::random::u64() as u16,
+        };
+        let new = icmp::translate(leading, &to).map_err(|why| match why {
+            NotTranslated::Malformed => Counter::IcmpMalformed,
+            NotTranslated::NoEquivalent => Counter::IcmpNoEquivalent,
+        })?;
+        let replaced = match packet.family() == sent.family {
+            true => packet.replace(0, new.replaced, new.bytes()),
+            false => packet.replace_network(new.replaced, new.bytes(), sent.family),
+        };
+        replaced.map_err(|_| Counter::NoMemory)?;
         Ok(route)
     };
     match translate() {

@@ -13,17 +13,20 @@
 //! - [`request`]: IPVS hands every further packet of the client to us;
 //! - [`reply`]: packets of the real server are caught in PRE_ROUTING;
 //! - [`transit`]: either is translated and sent;
-//! - [`icmp`]: errors about either are translated and passed on.
+//! - [`icmp`]: errors about either are translated and passed on;
+//! - [`stray`]: packets to a virtual address that belong to no connection end here.
 //!
 //! What they use: [`namespace`] holds the data of a network namespace, [`flows`] its connections,
-//! [`local_address`] the addresses of its services, [`server_ports`] the ports of those addresses,
-//! [`registry`] the methods. [`control`] is the netlink family, [`tunables`] the sysctls.
+//! [`services`] what is set for its services, a [`local_address`] each or several, [`server_ports`] the
+//! ports of those addresses, [`aliases`] the servers that IPVS knows by another address, [`registry`]
+//! the methods. [`control`] is the netlink family, [`tunables`] the sysctls.
 //!
-//! Does not support IPv6 yet, nor one-packet scheduling: such connections leave nothing to bind to.
+//! Does not support one-packet scheduling: such connections leave nothing to bind to.
 
 use kernel::prelude::*;
 use kernel_net::{genl, net, rcu};
 
+mod aliases;
 mod binding;
 mod control;
 mod flows;
@@ -34,6 +37,8 @@ mod registry;
 mod reply;
 mod request;
 mod server_ports;
+mod services;
+mod stray;
 mod transit;
 mod tunables;
 

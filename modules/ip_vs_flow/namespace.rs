@@ -8,22 +8,26 @@
 use flow_method::Scene;
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
+use kernel_ipvs::Defragmentation;
 use kernel_net::lock::SpinLockBh;
 use kernel_net::net::{Net, PerNet, Slot};
 use kernel_net::netfilter::{Entry, Hooks};
 use kernel_net::sysctl::Settings;
+use nat::Family;
 
+use crate::aliases::Aliases;
 use crate::binding::FirstPacket;
 use crate::flows::Flows;
-use crate::local_address::LocalAddresses;
 use crate::reply::{ReassembledReply, Reply};
 use crate::server_ports::AllPorts;
+use crate::services::Services;
 use crate::tunables;
 
 /// What the namespace has registered elsewhere. Fields are dropped in order.
 struct Attachments {
     _hooks: Hooks,
     _settings: Settings,
+    defragmentation: Option<Defragmentation>,
 }
 
 /// The data of one namespace.
@@ -31,9 +35,11 @@ struct Attachments {
 pub(crate) struct Namespace {
     /// Counters and settings.
     pub(crate) scene: Scene,
-    /// The local addresses of its services.
-    pub(crate) local_addresses: LocalAddresses,
-    /// Held while local addresses change.
+    /// What is set for its services.
+    pub(crate) services: Services,
+    /// Servers IPVS knows by another address.
+    pub(crate) aliases: Aliases,
+    /// Held while services or aliases change.
     #[pin]
     pub(crate) writers: Mutex<()>,
     /// The ports of its local addresses.
@@ -47,6 +53,24 @@ impl Namespace {
     /// Its connections.
     pub(crate) fn flows(&self) -> &Flows {
         &self.flows
+    }
+
+    /// Has IPv6 fragments put together from now on. Process context.
+    pub(crate) fn defragment_v6(&self, net: &Net) -> Result {
+        // SAFETY: `pre_exit` drops it with the other attachments, before the namespace goes away; if
+        // they are gone already, it is dropped here.
+        let new = unsafe { Defragmentation::enable(net) }?;
+        let mut attachments = self.attachments.lock();
+        let surplus = match attachments.as_mut() {
+            Some(attachments) if attachments.defragmentation.is_none() => {
+                attachments.defragmentation.replace(new)
+            }
+            _ => Some(new),
+        };
+        // Disabling sleeps, the lock does not.
+        drop(attachments);
+        drop(surplus);
+        Ok(())
     }
 }
 
@@ -62,7 +86,8 @@ impl PerNet for Namespace {
         let namespace = KBox::pin_init(
             pin_init!(Self {
                 scene,
-                local_addresses: LocalAddresses::new(),
+                services: Services::new(),
+                aliases: Aliases::new(),
                 writers <- new_mutex!(()),
                 ports,
                 flows,
@@ -78,11 +103,14 @@ impl PerNet for Namespace {
                 _hooks: Hooks::register(
                     net,
                     [
-                        Entry::ipv4::<Reply>(),
-                        Entry::ipv4::<ReassembledReply>(),
-                        Entry::ipv4::<FirstPacket>(),
+                        Entry::of::<Reply>(Family::V4),
+                        Entry::of::<Reply>(Family::V6),
+                        Entry::of::<ReassembledReply>(Family::V4),
+                        Entry::of::<FirstPacket>(Family::V4),
+                        Entry::of::<FirstPacket>(Family::V6),
                     ],
                 )?,
+                defragmentation: None,
             }
         };
         *namespace.attachments.lock() = Some(attachments);

@@ -8,17 +8,17 @@
 //!
 //! Kernel counterpart: `handle_response()`.
 
-use flow_method::Counter;
 use kernel_ipvs::Direction;
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::{Hook, Place, Verdict};
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
+use nat::{Family, Unfit};
 
 use crate::icmp;
 use crate::namespace::Namespace;
 use crate::request;
-use crate::transit::{tuple_of, Transit};
+use crate::transit::{self, Transit};
 
 /// The hook for whole packets.
 pub(crate) struct Reply;
@@ -33,7 +33,8 @@ impl Hook for Reply {
     }
 }
 
-/// The hook for what was fragmented.
+/// The hook for what was fragmented. Of IPv6, fragments are put together before [`Reply`] sees them
+/// (`nf_defrag_ipv6`).
 pub(crate) struct ReassembledReply;
 
 impl Hook for ReassembledReply {
@@ -42,7 +43,10 @@ impl Hook for ReassembledReply {
     const PRIORITY: i32 = 97;
 
     fn packet(net: &Net, packet: Packet<'_>) -> Verdict {
-        answer(net, packet)
+        match packet.was_fragmented(Family::V4) {
+            true => answer(net, packet),
+            false => Verdict::Accept,
+        }
     }
 }
 
@@ -57,13 +61,13 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         return Verdict::Accept;
     }
     let guard = rcu::read_lock();
-    if icmp::is_error(&mut packet) {
-        return icmp::pass_to_client(net, namespace, packet, &guard);
-    }
-    let Some(tuple) = tuple_of(&mut packet) else {
-        return Verdict::Accept;
+    let headers = match transit::parse(&mut packet) {
+        Ok(headers) => headers,
+        Err(Unfit::Icmp) => return icmp::pass_to_client(net, namespace, packet, &guard),
+        Err(_) => return Verdict::Accept,
     };
-    let Some(bound) = namespace.flows().find(&tuple.reversed(), &guard) else {
+    let server = headers.tuple.reversed();
+    let Some(bound) = namespace.flows().find(&server, &guard) else {
         return Verdict::Accept;
     };
     // The connection is ending: its port is about to be free, and nobody waits for the packet.
@@ -73,22 +77,16 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     if bound.is_ending() {
         return request::hurry(namespace, &conn);
     }
-    let Some(transport) = crate::transit::transport_offset(&packet) else {
-        namespace.scene.count(Counter::Malformed);
-        return Verdict::Drop;
-    };
     conn.count_reply(packet.len(), &guard);
-    conn.advance(Direction::Reply, &packet, transport);
-    let (flow, method) = (&bound.flow, bound.method);
-    let client = flow.client.reversed();
+    conn.advance(Direction::Reply, &packet, headers.transport);
+    conn.limit_silence(bound.timeout);
     // Dropping `conn` afterwards restarts the connection's timer.
     Transit {
         net,
         scene: &namespace.scene,
-        to: &client,
-        rewrite: &flow.reply,
+        flow: &bound.flow,
+        rewrite: bound.flow.reply(),
+        story: bound.method.reply,
     }
-    .forward(packet, |scene, packet, _mtu| {
-        (method.reply)(scene, flow, packet)
-    })
+    .forward(packet, headers)
 }

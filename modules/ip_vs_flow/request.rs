@@ -13,11 +13,12 @@ use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
 use kernel_net::rcu::RcuBox;
 use kernel_net::skb::Packet;
+use nat::Headers;
 
 use crate::flows::BoundFlow;
 use crate::icmp;
 use crate::namespace::Namespace;
-use crate::transit::Transit;
+use crate::transit::{self, Transit};
 
 /// What IPVS calls for connections that are bound to a local address.
 pub(crate) struct ClientPackets;
@@ -45,9 +46,15 @@ impl Forwarding for ClientPackets {
             return hurry(namespace, conn);
         }
         if is_error {
-            icmp::pass_to_server(net, namespace, bound, packet)
-        } else {
-            forward(net, namespace, bound, packet)
+            return icmp::pass_to_server(net, namespace, bound, packet);
+        }
+        let mut packet = packet;
+        match transit::parse(&mut packet) {
+            Ok(headers) => forward(net, namespace, conn, bound, packet, headers),
+            Err(_) => {
+                namespace.scene.count(Counter::Malformed);
+                Verdict::Drop
+            }
         }
     }
 
@@ -68,18 +75,18 @@ pub(crate) fn hurry(namespace: &Namespace, conn: &Conn) -> Verdict {
 pub(crate) fn forward(
     net: &Net,
     namespace: &Namespace,
+    conn: &Conn,
     bound: &BoundFlow,
     packet: Packet<'_>,
+    headers: Headers,
 ) -> Verdict {
-    let flow = &bound.flow;
-    let method = bound.method;
+    conn.limit_silence(bound.timeout);
     Transit {
         net,
         scene: &namespace.scene,
-        to: &flow.server,
-        rewrite: &flow.request,
+        flow: &bound.flow,
+        rewrite: bound.flow.request(),
+        story: bound.method.request,
     }
-    .forward(packet, |scene, packet, mtu| {
-        (method.request)(scene, flow, packet, mtu)
-    })
+    .forward(packet, headers)
 }

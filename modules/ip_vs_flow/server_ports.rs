@@ -16,6 +16,8 @@ use kernel_net::table::{Entry, Link, Table};
 use kernel_net::{random, time, GFP_PACKET};
 use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple, CHUNK};
 
+use crate::local_address::LocalAddress;
+
 /// Buckets of the table of pools, as a power of two.
 const TABLE_BITS: u32 = 10;
 /// Chunks for all 65,536 ports.
@@ -62,6 +64,10 @@ impl ServerPorts {
         let last = last_sequence.map(|end_seq| LastUse { end_seq });
         // A port that was not allocated cannot get here: a flow gives its port back once.
         let _ = ports.release(records, port, last, time::seconds());
+    }
+
+    fn left(&self) -> u32 {
+        self.pool.lock().ports.left()
     }
 
     fn is_idle(&self) -> bool {
@@ -147,6 +153,21 @@ impl AllPorts {
             }
         }
         Err(EAGAIN)
+    }
+
+    /// The ports of a range that a local address has left towards the server where it has the fewest.
+    /// Process context.
+    pub(crate) fn left(&self, local: &LocalAddress, (min, max): (u16, u16)) -> u32 {
+        let mut left = u32::from(max.saturating_sub(min)).saturating_add(1);
+        for bucket in 0..self.table.size() {
+            let guard = rcu::read_lock();
+            self.table.visit(bucket, &guard, |place| {
+                if local.is((place.key.source, place.key.family)) {
+                    left = left.min(place.ports.left());
+                }
+            });
+        }
+        left
     }
 
     /// Frees the pools that nobody uses and no server remembers. Process context.

@@ -2,36 +2,36 @@
 
 //! A packet of a flow passes the director: what a router does, plus the translation.
 //!
-//! One function for both directions. Softirq, or process context for local clients; under RCU.
+//! One function for both directions, both families and all protocols. Softirq, or process context for
+//! local clients; under RCU.
 //!
-//! Kernel counterpart: `ip_forward()` and `ip_vs_nat_xmit()`.
+//! Kernel counterpart: `ip_forward()`, `ip6_forward()` and `ip_vs_nat_xmit()`.
 
-use flow_method::{Counter, Scene};
+use flow_method::{Counter, Flow, Scene, Story};
 use kernel_net::net::Net;
 use kernel_net::netfilter::Verdict;
 use kernel_net::route::{IcmpError, Route};
 use kernel_net::skb::Packet;
-use nat::{Rewrite, Tuple};
+use nat::siit::{self, Fields};
+use nat::{ChecksumState, Family, Headers, Parsed, Rewrite, Unfit};
+use wire::extensions::Fragment;
+use wire::Udp;
 
-/// Where a packet goes and what becomes of its addresses.
+/// Where a packet goes, and what becomes of it.
 pub(crate) struct Transit<'a> {
     pub(crate) net: &'a Net,
     pub(crate) scene: &'a Scene,
-    /// The tuple the packet has afterwards.
-    pub(crate) to: &'a Tuple,
-    /// The translation to that tuple.
-    pub(crate) rewrite: &'a Rewrite,
+    pub(crate) flow: &'a Flow,
+    /// The translation.
+    pub(crate) rewrite: Rewrite,
+    /// What the method does before the packet leaves.
+    pub(crate) story: Story,
 }
 
 impl Transit<'_> {
-    /// Sends the packet on; `story` is what the method has to do before the addresses change, given
-    /// the MTU of the way out.
-    pub(crate) fn forward(
-        &self,
-        mut packet: Packet<'_>,
-        story: impl FnOnce(&Scene, &mut Packet<'_>, u32) -> Result<(), Counter>,
-    ) -> Verdict {
-        match self.translate(&mut packet, story) {
+    /// Sends a packet with these headers on.
+    pub(crate) fn forward(&self, mut packet: Packet<'_>, headers: Headers) -> Verdict {
+        match self.pass(&mut packet, headers) {
             Ok(route) => packet.send(self.net, route),
             Err(reason) => {
                 self.scene.count(reason);
@@ -40,75 +40,139 @@ impl Transit<'_> {
         }
     }
 
-    fn translate(
+    fn pass(&self, packet: &mut Packet<'_>, mut headers: Headers) -> Result<Route, Counter> {
+        let to = &self.rewrite.to;
+        let route = Route::output(self.net, packet.dsfield(), to).ok_or(Counter::NoRoute)?;
+        // What a local program sends has not been forwarded by anybody yet.
+        let hops = u8::from(packet.is_received());
+        check(packet, &headers, hops, to.family, route.mtu())?;
+        if headers.tuple.family == to.family {
+            let sum = packet.prepare_checksum();
+            let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
+            self.rewrite
+                .apply(bytes, &mut headers, sum, hops)
+                .map_err(|_| Counter::Malformed)?;
+        } else {
+            self.change_family(packet, &mut headers, hops)?;
+        }
+        (self.story)(self.scene, self.flow, &mut headers, packet, &route)?;
+        Ok(route)
+    }
+
+    /// Gives the packet a network header of the other family (RFC 7915), and does the rest.
+    fn change_family(
         &self,
         packet: &mut Packet<'_>,
-        story: impl FnOnce(&Scene, &mut Packet<'_>, u32) -> Result<(), Counter>,
-    ) -> Result<Route, Counter> {
-        let route = Route::output(self.net, packet, self.to.source, self.to.destination)
-            .ok_or(Counter::NoRoute)?;
-        let mtu = route.mtu();
-        // What a local program sends has not been forwarded by anybody yet.
-        let hop = packet.is_received();
-        check(packet, hop, mtu)?;
-        story(self.scene, packet, mtu)?;
-
-        let sum = packet.prepare_checksum();
-        let end = headers_end(packet).ok_or(Counter::Malformed)?;
-        let headers = packet.write(end).ok_or(Counter::NoMemory)?;
-        if hop {
-            nat::decrement_ttl(headers).map_err(|_| Counter::TtlExpired)?;
+        headers: &mut Headers,
+        hops: u8,
+    ) -> Result<(), Counter> {
+        let to = &self.rewrite.to;
+        let reassembled = packet.was_fragmented(headers.tuple.family);
+        let may_fragment = reassembled || !headers.dont_fragment;
+        let start = packet.linear();
+        let mut fields = Fields::of_packet(start).map_err(|_| Counter::Malformed)?;
+        // CAST: Any number that differs from packet to packet.
+        let id = kernel_net::random::u64() as u16;
+        if reassembled && to.family == Family::V4 {
+            // The sender has let it be fragmented, whatever its size.
+            fields.fragment = Some(Fragment {
+                id: u32::from(id),
+                offset: 0,
+                more: false,
+            });
         }
+        fields.hops = fields.hops.saturating_sub(hops);
+        let header = fields
+            .header(to.family, to.source, to.destination, id)
+            .map_err(|_| Counter::TooBig)?;
+        packet
+            .replace_network(headers.transport, header.bytes(), to.family)
+            .map_err(|_| Counter::NoMemory)?;
+        if may_fragment && to.family == Family::V6 {
+            packet.allow_fragments();
+        }
+        headers.replace_network(header.bytes().len(), fields.hops, !may_fragment);
+        let state = packet.prepare_checksum();
+        let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
         self.rewrite
-            .apply(headers, sum)
+            .apply_transport(bytes, headers, state)
             .map_err(|_| Counter::Malformed)?;
-        Ok(route)
+        self.add_checksum(packet, headers, state)
+    }
+
+    /// A datagram of IPv4 may come without a checksum, one of IPv6 may not (RFC 7915, section 4.5).
+    fn add_checksum(
+        &self,
+        packet: &mut Packet<'_>,
+        headers: &Headers,
+        state: ChecksumState,
+    ) -> Result<(), Counter> {
+        let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
+        if state == ChecksumState::Complete && nat::lacks_checksum(bytes, headers) {
+            nat::put_pseudo_sum(bytes, headers);
+            packet.request_checksum(headers.transport, Udp::CHECK);
+        }
+        Ok(())
     }
 }
 
 /// What a router checks, with an answer to the sender, while the packet is still the sender's.
-fn check(packet: &mut Packet<'_>, hop: bool, mtu: u32) -> Result<(), Counter> {
-    let header = packet.read(MIN_HEADER).ok_or(Counter::Malformed)?;
-    let header = wire::Ipv4::parse_fixed(header).map_err(|_| Counter::Malformed)?;
-    let (ttl, fragment) = (header.ttl(), !header.dont_fragment());
-    if hop && ttl <= 1 {
-        packet.report(IcmpError::TimeExceeded);
+fn check(
+    packet: &mut Packet<'_>,
+    headers: &Headers,
+    hops: u8,
+    to: Family,
+    mtu: u32,
+) -> Result<(), Counter> {
+    let from = headers.tuple.family;
+    if hops > 0 && headers.hops <= hops {
+        packet.report(from, IcmpError::TimeExceeded);
         return Err(Counter::TtlExpired);
     }
-    if !fragment && !packet.fits(mtu) {
-        packet.report(IcmpError::FragmentationNeeded { mtu });
-        return Err(Counter::TooBig);
+    // The size that fits, as the sender counts it.
+    let mtu = match from == to {
+        true => mtu,
+        false => mtu_of_sender(mtu, headers, to),
+    };
+    if packet.fits(mtu) || !headers.dont_fragment || packet.was_fragmented(from) {
+        return Ok(());
     }
-    Ok(())
+    packet.report(from, IcmpError::TooBig { mtu });
+    Err(Counter::TooBig)
 }
 
-/// Bytes of an IPv4 header without options.
-const MIN_HEADER: usize = 20;
+/// The size of a packet that fits into `mtu` bytes when it has got a header of the other family.
+fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
+    let (old, new) = (headers.transport, siit::header_len(to));
+    // CAST: Bytes of a header; lossless on 64 bits.
+    let fits = mtu.saturating_add(old as u32).saturating_sub(new as u32);
+    match to {
+        // What every IPv6 path takes, an IPv4 path may have to fragment (RFC 7915, section 5.1).
+        Family::V4 => fits.max(MIN_V6_MTU),
+        Family::V6 => fits,
+    }
+}
 
-/// Makes the headers of a TCP or UDP packet linear: where they end, options included.
-pub(crate) fn headers_end(packet: &mut Packet<'_>) -> Option<usize> {
-    let mut wanted = MIN_HEADER;
-    // BOUND: Three rounds: the fixed IP header, its options and the fixed transport header, that
-    // header's options.
-    for _ in 0..4 {
-        match nat::headers_end(packet.read(wanted)?) {
-            Ok(nat::Extent::Ends(at)) => return Some(at),
-            Ok(nat::Extent::Needs(more)) => wanted = more,
-            Err(_) => return None,
+/// The smallest MTU of IPv6 (RFC 8200, section 5).
+const MIN_V6_MTU: u32 = 1280;
+
+/// Reads the headers of a packet, making them linear.
+pub(crate) fn parse(packet: &mut Packet<'_>) -> Result<Headers, Unfit> {
+    let len = packet.len();
+    let mut parsed = Headers::parse(packet.linear(), len)?;
+    // BOUND: A constant: IP options or extension headers one by one, the fixed transport header, its
+    // options.
+    for _ in 0..MAX_ROUNDS {
+        match parsed {
+            Parsed::Whole(headers) => return Ok(headers),
+            Parsed::Needs(more) => {
+                let start = packet.read(more).ok_or(Unfit::Malformed)?;
+                parsed = Headers::parse(start, len)?;
+            }
         }
     }
-    None
+    Err(Unfit::Malformed)
 }
 
-/// The tuple of a whole IPv4 TCP or UDP packet; fragments have none.
-pub(crate) fn tuple_of(packet: &mut Packet<'_>) -> Option<Tuple> {
-    let end = headers_end(packet)?;
-    Tuple::of_packet(packet.read(end)?).ok()
-}
-
-/// Where the transport header starts.
-pub(crate) fn transport_offset(packet: &Packet<'_>) -> Option<usize> {
-    wire::Ipv4::parse_fixed(packet.linear())
-        .ok()
-        .map(|header| header.header_len())
-}
+/// Pieces in which the headers may have to be made linear.
+const MAX_ROUNDS: usize = 16;

@@ -8,8 +8,8 @@
 
 use flow_method::Counter;
 use kernel_net::skb::Packet;
-use nat::ChecksumState;
-use wire::{Delta, Flags, Ipv4, Tcp};
+use nat::{ChecksumState, Headers};
+use wire::{Delta, Flags, Tcp};
 
 /// Where the TCP header of a packet lies and what it says.
 #[derive(Clone, Copy)]
@@ -27,18 +27,16 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// Reads the header; the engine has made sure that it is all there.
-    pub(crate) fn of(packet: &Packet<'_>) -> Result<Self, Counter> {
+    pub(crate) fn of(headers: &Headers, packet: &Packet<'_>) -> Result<Self, Counter> {
         let read = || {
-            let ip = Ipv4::parse(packet.linear()).ok()?;
-            let tcp = Tcp::parse(ip.rest()).ok()?;
-            let end = ip.header_len().checked_add(tcp.header_len())?;
+            let tcp = Tcp::parse(packet.linear().get(headers.transport..)?).ok()?;
             Some(Self {
-                at: ip.header_len(),
-                end,
+                at: headers.transport,
+                end: headers.end,
                 seq: tcp.seq(),
                 ack: tcp.ack(),
                 flags: tcp.flags(),
-                data_len: packet.len().checked_sub(end)?,
+                data_len: packet.len().checked_sub(headers.end)?,
             })
         };
         read().ok_or(Counter::Malformed)

@@ -7,8 +7,9 @@
 //! sequence numbers are shifted back.
 
 use flow_method::{Counter, Flow, Scene};
+use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{Protocol, SequenceShift};
+use nat::{Headers, Protocol, SequenceShift};
 use wire::toa::{LEN_V4, LEN_V6};
 use wire::{tcp_options, Delta, Family, Tcp};
 
@@ -18,19 +19,24 @@ use crate::packet::Segment;
 const MIN_MSS: u16 = 88;
 
 /// `Method::reply`.
-pub(crate) fn reply(scene: &Scene, flow: &Flow, packet: &mut Packet<'_>) -> Result<(), Counter> {
+pub(crate) fn reply(
+    scene: &Scene,
+    flow: &Flow,
+    headers: &mut Headers,
+    packet: &mut Packet<'_>,
+    _route: &Route,
+) -> Result<(), Counter> {
     if flow.client.protocol != Protocol::TCP {
         return Ok(());
     }
     let shift = flow.tcp.shift();
-    let segment = Segment::of(packet)?;
+    let segment = Segment::of(headers, packet)?;
     if shift != SequenceShift::NONE {
         segment.edit(packet, |tcp| shift.shift_reply(tcp).unwrap_or_default())?;
     }
     if segment.flags.syn() && segment.flags.ack() {
         flow.tcp.server_answered(segment.seq.wrapping_add(1));
-        let values = scene.tunables.now();
-        if values.mss_adjust && segment.has_options() {
+        if scene.tunables.adjusts_mss() && segment.has_options() {
             let room = match flow.client.family {
                 Family::V4 => LEN_V4,
                 Family::V6 => LEN_V6,

@@ -7,20 +7,27 @@
 //! server remembers the port. In return the server is told the client's address, as DPVS tells it:
 //! with every segment until the client has acknowledged the server's first byte, never with a SYN.
 
-use flow_method::{Counter, Flow, Scene, Values};
+use flow_method::{Counter, Flow, Scene, ToaMode};
+use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{ChecksumState, LastUse, Protocol, SequenceShift};
+use nat::{ChecksumState, Headers, LastUse, Protocol, SequenceShift};
 use wire::toa::{self, Refusal, Toa};
-use wire::{put, tcp_options, Delta, Ipv4, Tcp};
+use wire::{put, tcp_options, Delta, Tcp};
 
 use crate::packet::{fix, Segment};
 
 /// `Method::bound`: how the client's sequence numbers are shifted.
-pub(crate) fn bound(flow: &Flow, packet: &mut Packet<'_>, last_use: Option<LastUse>) {
+pub(crate) fn bound(
+    _scene: &Scene,
+    flow: &Flow,
+    headers: &Headers,
+    packet: &mut Packet<'_>,
+    last_use: Option<LastUse>,
+) {
     if flow.client.protocol != Protocol::TCP {
         return;
     }
-    if let Ok(segment) = Segment::of(packet) {
+    if let Ok(segment) = Segment::of(headers, packet) {
         flow.tcp
             .set_shift(SequenceShift::choose(segment.seq, last_use));
     }
@@ -30,13 +37,14 @@ pub(crate) fn bound(flow: &Flow, packet: &mut Packet<'_>, last_use: Option<LastU
 pub(crate) fn request(
     scene: &Scene,
     flow: &Flow,
+    headers: &mut Headers,
     packet: &mut Packet<'_>,
-    mtu: u32,
+    route: &Route,
 ) -> Result<(), Counter> {
     if flow.client.protocol != Protocol::TCP {
         return Ok(());
     }
-    let segment = Segment::of(packet)?;
+    let segment = Segment::of(headers, packet)?;
     let shift = flow.tcp.shift();
     if shift != SequenceShift::NONE {
         segment.edit(packet, |tcp| shift.shift_request(tcp).unwrap_or_default())?;
@@ -49,25 +57,23 @@ pub(crate) fn request(
             .wrapping_add(1);
         flow.tcp.client_finished(shift.to_server(next));
     }
-    let values = scene.tunables.now();
     if segment.flags.syn() {
-        syn(scene, &values, &segment, packet)
-    } else if values.toa && !segment.flags.rst() && flow.tcp.introduces_client(segment.ack) {
-        introduce(scene, flow, &segment, packet, mtu)
+        syn(scene, &segment, packet)
+    } else if flow.introduction.toa != ToaMode::Off
+        && !segment.flags.rst()
+        && flow.tcp.introduces_client(segment.ack)
+        && scene.tunables.introduces_tcp()
+    {
+        introduce(scene, flow, headers, &segment, packet, route.mtu())
     } else {
         disarm(scene, &segment, packet)
     }
 }
 
 /// The first segment of a client.
-fn syn(
-    scene: &Scene,
-    values: &Values,
-    segment: &Segment,
-    packet: &mut Packet<'_>,
-) -> Result<(), Counter> {
+fn syn(scene: &Scene, segment: &Segment, packet: &mut Packet<'_>) -> Result<(), Counter> {
     disarm(scene, segment, packet)?;
-    if values.timestamp_remove && segment.has_options() {
+    if scene.tunables.removes_timestamps() && segment.has_options() {
         segment.edit(packet, |tcp| {
             tcp.get_mut(Tcp::MIN..)
                 .map_or(Delta::NONE, tcp_options::remove_timestamps)
@@ -101,12 +107,13 @@ fn disarm(scene: &Scene, segment: &Segment, packet: &mut Packet<'_>) -> Result<(
 fn introduce(
     scene: &Scene,
     flow: &Flow,
+    headers: &mut Headers,
     segment: &Segment,
     packet: &mut Packet<'_>,
     mtu: u32,
 ) -> Result<(), Counter> {
     let client = Toa {
-        kind: toa::KIND,
+        kind: flow.introduction.toa_kind,
         family: flow.client.family,
         address: flow.client.source,
         port: flow.client.source_port.0,
@@ -131,7 +138,7 @@ fn introduce(
             if placement.forged > 0 {
                 scene.count(Counter::ToaForged);
             }
-            if replace_options(segment, packet, placement.options()).is_some() {
+            if replace_options(headers, segment, packet, placement.options()).is_some() {
                 scene.count(Counter::AddToaOk);
                 return Ok(());
             }
@@ -145,7 +152,12 @@ fn introduce(
 }
 
 /// Replaces the options of a segment, and corrects the lengths and checksums of both headers.
-fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Option<()> {
+fn replace_options(
+    headers: &mut Headers,
+    segment: &Segment,
+    packet: &mut Packet<'_>,
+    new: &[u8],
+) -> Option<()> {
     let at = segment.at.checked_add(Tcp::MIN)?;
     let old_len = segment.end.checked_sub(at)?;
     let mut old = [0; Tcp::MAX_OPTIONS];
@@ -163,19 +175,8 @@ fn replace_options(segment: &Segment, packet: &mut Packet<'_>, new: &[u8]) -> Op
     let bytes = packet.write(at.checked_add(new.len())?)?;
     let header_len = Tcp::MIN.checked_add(new.len())?;
 
-    let ip_len = bytes
-        .get(Ipv4::LENGTH..)
-        .and_then(<[u8]>::first_chunk)
-        .copied()?;
-    // CAST: As above.
-    let new_ip_len = (total as u16).to_be_bytes();
-    put(bytes, Ipv4::LENGTH, new_ip_len);
-    if let Some(check) = bytes
-        .get_mut(Ipv4::CHECK..)
-        .and_then(<[u8]>::first_chunk_mut)
-    {
-        *check = Delta::of_word(ip_len, new_ip_len).apply(*check);
-    }
+    headers.resize(bytes, total)?;
+    headers.end = at.checked_add(new.len())?;
 
     let tcp = bytes.get_mut(segment.at..)?;
     let offset_flags = tcp

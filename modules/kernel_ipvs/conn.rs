@@ -185,6 +185,28 @@ impl Conn {
         }
     }
 
+    /// Lets an established connection, of UDP any, end after so many seconds without packets, if that
+    /// is not zero; to be said again after each packet that moved the state. The timer starts when
+    /// the reference to the connection is dropped.
+    #[inline]
+    pub fn limit_silence(&self, seconds: u32) {
+        if seconds == 0 {
+            return;
+        }
+        // CAST: As in `client_tuple`; a state is a small number.
+        let established = match Protocol(self.fixed().protocol as u8) {
+            Protocol::TCP => c::IP_VS_TCP_S_ESTABLISHED as u16,
+            Protocol::SCTP => c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED as u16,
+            _ => self.state(),
+        };
+        if self.state() == established {
+            // CAST: Lossless on 64 bits.
+            let ticks = (seconds as usize).saturating_mul(c::CONFIG_HZ as usize);
+            // SAFETY: The object is valid; IPVS, too, writes the word without a lock.
+            unsafe { (&raw mut (*self.as_ptr()).timeout).write_volatile(ticks) };
+        }
+    }
+
     /// Lets the timer end the connection with the next tick, if nobody holds it then.
     pub fn expire_now(&self) {
         // SAFETY: The object is valid. The time-out is a word that IPVS, too, writes without a

@@ -10,14 +10,16 @@
 
 mod app;
 mod conn;
+mod defrag;
 mod services;
 mod stats;
 
 pub use app::{App, Forwarding};
 pub use conn::{Conn, ConnHandle, ConnRef, Direction, ServiceKey};
+pub use defrag::Defragmentation;
 
 use core::ptr::NonNull;
-use nat::Protocol;
+use nat::Family;
 use net_bindings as c;
 
 use kernel_net::net::Net;
@@ -38,21 +40,21 @@ impl Ipvs {
         unsafe { c::kn_ip_vs_has_conn_tab(ipvs.as_ptr()) }.then_some(Self { ipvs })
     }
 
-    /// The connection that a packet from a client belongs to. IPv4 TCP and UDP.
-    pub fn find(self, packet: &Packet<'_>) -> Option<ConnRef> {
-        const AF_INET: i32 = c::AF_INET as i32;
+    /// The connection that a TCP, UDP or SCTP packet of a client belongs to.
+    pub fn find(self, family: Family, packet: &Packet<'_>) -> Option<ConnRef> {
+        // CAST: Two and ten.
+        let family = match family {
+            Family::V4 => c::AF_INET as i32,
+            Family::V6 => c::AF_INET6 as i32,
+        };
         let mut header = c::ip_vs_iphdr::default();
         // SAFETY: The packet is valid; the function checks its length.
-        if !unsafe { c::kn_ip_vs_fill_iph_skb(AF_INET, packet.as_ptr(), &mut header) } {
-            return None;
-        }
-        let protocol = u8::try_from(header.protocol).ok().map(Protocol)?;
-        if protocol != Protocol::TCP && protocol != Protocol::UDP {
+        if !unsafe { c::kn_ip_vs_fill_iph_skb(family, packet.as_ptr(), &mut header) } {
             return None;
         }
         // SAFETY: The packet and its parsed header are valid, the caller is under RCU.
         let conn = NonNull::new(unsafe {
-            c::ip_vs_conn_in_get_proto(self.ipvs.as_ptr(), AF_INET, packet.as_ptr(), &header)
+            c::ip_vs_conn_in_get_proto(self.ipvs.as_ptr(), family, packet.as_ptr(), &header)
         })?;
         // SAFETY: The lookup took a reference for us.
         Some(unsafe { ConnRef::from_raw(conn) })

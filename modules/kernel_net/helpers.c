@@ -2,6 +2,7 @@
 #include <linux/cpumask.h>
 #include <linux/err.h>
 #include <linux/fprobe.h>
+#include <linux/icmpv6.h>
 #include <linux/jiffies.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
@@ -13,6 +14,10 @@
 #include <net/dst.h>
 #include <net/genetlink.h>
 #include <net/icmp.h>
+#include <net/ip6_route.h>
+#include <net/inet6_hashtables.h>
+#include <net/inet_hashtables.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -36,6 +41,11 @@ struct net *kn_seq_file_single_net(struct seq_file *file) { return seq_file_sing
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
 void kn_skb_clear_tstamp_of_device(struct sk_buff *skb) { if (skb->dev) skb_clear_tstamp(skb); }
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom) { return skb_cow_head(skb, headroom); }
+void kn_skb_start_network(struct sk_buff *skb, bool v6) { skb_reset_network_header(skb); skb->protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP); }
+void kn_skb_request_checksum(struct sk_buff *skb, unsigned int start, unsigned int field) { skb_partial_csum_set(skb, start, field); }
+bool kn_skb_was_fragmented(const struct sk_buff *skb, bool v6) { return (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) != 0; }
+void kn_skb_clear_hash(struct sk_buff *skb) { skb_clear_hash(skb); }
+void kn_skb_set_ignore_df(struct sk_buff *skb) { skb->ignore_df = 1; }
 void kn_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
 void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst) { skb_dst_set(skb, dst); }
 void kn_skb_forward_csum(struct sk_buff *skb) { skb_forward_csum(skb); }
@@ -45,10 +55,13 @@ void kn_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
 void kn_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
 void kn_expire_timer_now(struct timer_list *timer) { mod_timer_pending(timer, jiffies); }
 const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(skb); }
+struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
+void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 void kn_dst_release(struct dst_entry *dst) { dst_release(dst); }
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, header); }
 void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header); }
+void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info) { icmpv6_send(skb, type, code, info); }
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info) { icmp_send(skb, type, code, info); }
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
@@ -61,7 +74,12 @@ void kn_skb_untrack(struct sk_buff *skb) { nf_reset_ct(skb); nf_ct_set(skb, NULL
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start) { nla_nest_end(skb, start); }
 int kn_route_input(struct sk_buff *skb) { return ip_route_input_noref(skb, ip_hdr(skb)->daddr, ip_hdr(skb)->saddr, ip4h_dscp(ip_hdr(skb)), skb->dev); }
-struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = ip4h_dscp(ip_hdr(skb)) }; return &ip_route_output_key(net, &fl4)->dst; }
+struct dst_entry *kn_route_output(struct net *net, u8 dsfield, __be32 daddr, __be32 saddr) { struct flowi4 fl4 = { .daddr = daddr, .saddr = saddr, .flowi4_dscp = inet_dsfield_to_dscp(dsfield) }; return &ip_route_output_key(net, &fl4)->dst; }
+struct dst_entry *kn_route_output6(struct net *net, u8 dsfield, const struct in6_addr *daddr, const struct in6_addr *saddr) { struct flowi6 fl6 = { .daddr = *daddr, .saddr = *saddr, .flowlabel = ip6_make_flowinfo(dsfield, 0) }; return ip6_route_output(net, NULL, &fl6); }
+int kn_dst_error(const struct dst_entry *dst) { return dst->error; }
+static bool put(struct sock *sk) { if (sk) sock_gen_put(sk); return sk; }
+bool kn_tcp_has_socket4(struct net *net, struct sk_buff *skb, int doff, __be32 saddr, __be16 sport, __be32 daddr, __be16 dport) { return put(inet_lookup(net, skb, doff, saddr, sport, daddr, dport, inet_iif(skb))); }
+bool kn_tcp_has_socket6(struct net *net, struct sk_buff *skb, int doff, const struct in6_addr *saddr, __be16 sport, const struct in6_addr *daddr, __be16 dport) { return put(inet6_lookup(net, skb, doff, saddr, sport, daddr, dport, inet6_iif(skb))); }
 bool kn_skb_is_input_route(const struct sk_buff *skb) { return rt_is_input_route(skb_rtable(skb)); }
 bool kn_skb_has_route(const struct sk_buff *skb) { return skb_dst(skb); }
 u64 kn_sock_cookie(const struct sock *sk) { return atomic64_read(&sk->sk_cookie); }

@@ -6,6 +6,7 @@
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <net/ip_vs.h>
+#include <net/ipv6.h>
 #include <net/route.h>
 
 /* linux/cpumask.h */
@@ -36,6 +37,11 @@ struct net *kn_seq_file_single_net(struct seq_file *file);
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 void kn_skb_clear_tstamp_of_device(struct sk_buff *skb);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
+void kn_skb_start_network(struct sk_buff *skb, bool v6);
+void kn_skb_request_checksum(struct sk_buff *skb, unsigned int start, unsigned int field);
+bool kn_skb_was_fragmented(const struct sk_buff *skb, bool v6);
+void kn_skb_clear_hash(struct sk_buff *skb);
+void kn_skb_set_ignore_df(struct sk_buff *skb);
 void kn_skb_dst_drop(struct sk_buff *skb);
 void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
 void kn_skb_forward_csum(struct sk_buff *skb);
@@ -49,6 +55,9 @@ void kn_expire_timer_now(struct timer_list *timer);
 /* linux/tcp.h */
 const u8 *kn_tcp_header(const struct sk_buff *skb);
 /* net/dst.h */
+int kn_dst_error(const struct dst_entry *dst);
+struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len);
+void kn_dst_hold(struct dst_entry *dst);
 u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
 /* net/genetlink.h */
@@ -56,6 +65,10 @@ void kn_genlmsg_cancel(struct sk_buff *skb, void *header);
 void kn_genlmsg_end(struct sk_buff *skb, void *header);
 /* net/icmp.h */
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info);
+/* linux/icmpv6.h */
+void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info);
+/* net/ip6_route.h */
+struct dst_entry *kn_route_output6(struct net *net, u8 dsfield, const struct in6_addr *daddr, const struct in6_addr *saddr);
 /* net/ip_vs.h */
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
@@ -72,7 +85,9 @@ struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 /* net/route.h */
 int kn_route_input(struct sk_buff *skb);
-struct dst_entry *kn_route_output(struct net *net, const struct sk_buff *skb, __be32 daddr, __be32 saddr);
+struct dst_entry *kn_route_output(struct net *net, u8 dsfield, __be32 daddr, __be32 saddr);
+bool kn_tcp_has_socket4(struct net *net, struct sk_buff *skb, int doff, __be32 saddr, __be16 sport, __be32 daddr, __be16 dport);
+bool kn_tcp_has_socket6(struct net *net, struct sk_buff *skb, int doff, const struct in6_addr *saddr, __be16 sport, const struct in6_addr *daddr, __be16 dport);
 bool kn_skb_is_input_route(const struct sk_buff *skb);
 bool kn_skb_has_route(const struct sk_buff *skb);
 /* net/sock.h */

@@ -21,6 +21,7 @@
 //! | `route` | the way out, ICMP errors |
 //! | `skb` | packets |
 //! | `sock` | sockets and their functions that are probed |
+//! | `socket_lookup` | whether a packet is for a socket of this host |
 //! | `sockopt` | socket options |
 //! | `sysctl` | settings per namespace |
 //! | `table` | a hash table read under RCU |
@@ -41,6 +42,7 @@ pub mod rcu;
 pub mod route;
 pub mod skb;
 pub mod sock;
+pub mod socket_lookup;
 pub mod sockopt;
 pub mod sysctl;
 pub mod table;

@@ -12,6 +12,7 @@ use kernel::alloc::{flags, KVec};
 use kernel::error::to_result;
 use kernel::ffi;
 use kernel::prelude::*;
+use nat::Family;
 use net_bindings as c;
 
 use crate::net::Net;
@@ -59,13 +60,21 @@ pub trait Hook: 'static {
     fn packet(net: &Net, packet: Packet<'_>) -> Verdict;
 }
 
+/// The number netfilter knows a family by.
+pub(crate) fn protocol_family(family: Family) -> u32 {
+    match family {
+        Family::V4 => c::NFPROTO_IPV4,
+        Family::V6 => c::NFPROTO_IPV6,
+    }
+}
+
 /// One entry of the array that [`Hooks`] registers.
 #[repr(transparent)]
 pub struct Entry(c::nf_hook_ops);
 
 impl Entry {
-    /// The hook `H`, for IPv4.
-    pub fn ipv4<H: Hook>() -> Self {
+    /// The hook `H`, for a family.
+    pub fn of<H: Hook>(family: Family) -> Self {
         let place = match H::PLACE {
             Place::PreRouting => c::nf_inet_hooks_NF_INET_PRE_ROUTING,
             Place::LocalIn => c::nf_inet_hooks_NF_INET_LOCAL_IN,
@@ -73,7 +82,7 @@ impl Entry {
         Self(c::nf_hook_ops {
             hook: Some(trampoline::<H>),
             // CAST: Small numbers of enums.
-            pf: c::NFPROTO_IPV4 as u8,
+            pf: protocol_family(family) as u8,
             hooknum: place,
             priority: H::PRIORITY,
             ..Default::default()

@@ -4,69 +4,112 @@
 //!
 //! Softirq or process context, under RCU.
 //!
-//! C header: `include/net/route.h`, `include/net/icmp.h`.
+//! C header: `include/net/route.h`, `include/net/ip6_route.h`, `include/net/icmp.h`.
 
 use core::ptr::NonNull;
-use nat::Address;
+use kernel::prelude::*;
+use nat::{Family, Tuple};
 use net_bindings as c;
 
 use crate::net::Net;
-use crate::netfilter::Verdict;
+use crate::netfilter::{protocol_family, Verdict};
 use crate::skb::Packet;
 
-/// A route to an IPv4 address.
+/// A route to an address.
 ///
 /// # Invariants
 ///
 /// The reference to the route is this value's own.
-pub struct Route(NonNull<c::dst_entry>);
+pub struct Route {
+    dst: NonNull<c::dst_entry>,
+    family: Family,
+}
 
 impl Route {
-    /// How `packet` gets to `destination` when it comes from `source`; honours its DSCP. Its
-    /// mark is not looked at: where marks choose services, they lead to the director itself.
-    pub fn output(
-        net: &Net,
-        packet: &Packet<'_>,
-        source: Address,
-        destination: Address,
-    ) -> Option<Self> {
-        let [source, destination] = [source, destination].map(|a| u32::from_ne_bytes(a.v4()));
-        // SAFETY: The namespace and the packet are valid; the lookup copies what it needs.
-        let route =
-            unsafe { c::kn_route_output(net.as_ptr(), packet.as_ptr(), destination, source) };
+    /// How a packet gets from the tuple's source to its destination, with that type of service or
+    /// traffic class. Marks are not looked at: where marks choose services, they lead to the director
+    /// itself.
+    pub fn output(net: &Net, dsfield: u8, tuple: &Tuple) -> Option<Self> {
+        let (source, destination) = (&tuple.source, &tuple.destination);
+        // SAFETY: The namespace is valid; the lookup copies what it needs. An address is laid out
+        // like `struct in6_addr`.
+        let dst = unsafe {
+            match tuple.family {
+                Family::V4 => {
+                    let [source, destination] =
+                        [source, destination].map(|a| u32::from_ne_bytes(a.v4()));
+                    c::kn_route_output(net.as_ptr(), dsfield, destination, source)
+                }
+                Family::V6 => {
+                    let [source, destination] =
+                        [source, destination].map(|a| core::ptr::from_ref(a.octets()).cast());
+                    c::kn_route_output6(net.as_ptr(), dsfield, destination, source)
+                }
+            }
+        };
         // SAFETY: The helper looks at the value of the pointer only.
-        if unsafe { c::kn_is_err(route.cast()) } {
+        if unsafe { c::kn_is_err(dst.cast()) } {
             return None;
         }
         // INVARIANT: The lookup gave us a reference.
-        NonNull::new(route).map(Self)
+        let route = NonNull::new(dst).map(|dst| Self {
+            dst,
+            family: tuple.family,
+        })?;
+        // IPv6 answers with a route that says why there is none.
+        // SAFETY: By the invariant.
+        (unsafe { c::kn_dst_error(route.as_ptr()) } == 0).then_some(route)
     }
 
-    fn dst(&self) -> *mut c::dst_entry {
-        self.0.as_ptr()
+    fn as_ptr(&self) -> *mut c::dst_entry {
+        self.dst.as_ptr()
     }
 
     /// The largest packet in bytes that gets through.
     pub fn mtu(&self) -> u32 {
         // SAFETY: By the invariant.
-        unsafe { c::kn_dst_mtu(self.dst()) }
+        unsafe { c::kn_dst_mtu(self.as_ptr()) }
+    }
+}
+
+impl Route {
+    /// Sends a packet of this host's own: all of its bytes, checksums included.
+    pub fn send_bytes(&self, net: &Net, bytes: &[u8]) -> Result {
+        // CAST: A packet is far below 4 GiB.
+        let len = bytes.len() as u32;
+        // SAFETY: By the invariant the route and its device are valid; the allocation has room for
+        // the link's header and for `len` bytes behind it.
+        unsafe {
+            let skb = c::kn_alloc_for_route(self.as_ptr(), len);
+            let packet = NonNull::new(skb).ok_or(ENOMEM)?;
+            let place = c::skb_put(packet.as_ptr(), len).cast::<u8>();
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
+            c::kn_skb_start_network(packet.as_ptr(), self.family == Family::V6);
+            c::kn_dst_hold(self.as_ptr());
+            let again = Self {
+                dst: self.dst,
+                family: self.family,
+            };
+            Packet::from_raw(packet.as_ptr()).send(net, again);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Route {
     fn drop(&mut self) {
         // SAFETY: By the invariant.
-        unsafe { c::kn_dst_release(self.dst()) };
+        unsafe { c::kn_dst_release(self.as_ptr()) };
     }
 }
 
-/// Errors a router reports to the sender of a packet (RFC 792).
+/// Errors a router reports to the sender of a packet (RFC 792, RFC 4443).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IcmpError {
-    /// The time to live has run out.
+    /// The time to live, or the hop limit, has run out.
     TimeExceeded,
     /// Larger than the way out, and not to be fragmented.
-    FragmentationNeeded {
+    TooBig {
         /// The size in bytes that would get through.
         mtu: u32,
     },
@@ -78,24 +121,33 @@ impl Packet<'_> {
         let skb = self.as_ptr();
         self.mark_ipvs();
         // INVARIANT of `Route`: its reference becomes the packet's.
-        let dst = core::mem::ManuallyDrop::new(route).dst();
+        let route = core::mem::ManuallyDrop::new(route);
         // SAFETY: The packet is ours to send; what the calls need is valid by the invariants.
         unsafe {
             c::kn_skb_untrack(skb);
             c::kn_skb_dst_drop(skb);
-            c::kn_skb_dst_set(skb, dst);
+            c::kn_skb_dst_set(skb, route.as_ptr());
             c::kn_skb_orphan_early_demux(skb);
             c::kn_skb_forward_csum(skb);
             c::kn_skb_clear_tstamp_of_device(skb);
             // CAST: A small number. What becomes of the packet is the output path's business.
-            c::kn_local_out(c::NFPROTO_IPV4 as u8, net.as_ptr(), skb);
+            c::kn_local_out(protocol_family(route.family) as u8, net.as_ptr(), skb);
         }
         Verdict::Stolen
     }
 
-    /// Tells the sender why its packet went no further.
-    pub fn report(&mut self, error: IcmpError) {
+    /// Tells the sender why its packet of that family went no further.
+    pub fn report(&mut self, family: Family, error: IcmpError) {
         let skb = self.as_ptr();
+        if family == Family::V6 {
+            let (kind, info) = match error {
+                IcmpError::TimeExceeded => (c::ICMPV6_TIME_EXCEED, 0),
+                IcmpError::TooBig { mtu } => (c::ICMPV6_PKT_TOOBIG, mtu),
+            };
+            // CAST: Numbers of one byte.
+            // SAFETY: The packet is valid; the answer finds its own way.
+            return unsafe { c::kn_icmpv6_send(skb, kind as u8, 0, info) };
+        }
         if !self.has_route() {
             // The answer is addressed by the route the packet came on. Before routing there is
             // none yet; when there is no way at all, there is nobody to tell.
@@ -106,9 +158,7 @@ impl Packet<'_> {
         }
         let (kind, code, info) = match error {
             IcmpError::TimeExceeded => (c::ICMP_TIME_EXCEEDED, c::ICMP_EXC_TTL, 0),
-            IcmpError::FragmentationNeeded { mtu } => {
-                (c::ICMP_DEST_UNREACH, c::ICMP_FRAG_NEEDED, mtu.to_be())
-            }
+            IcmpError::TooBig { mtu } => (c::ICMP_DEST_UNREACH, c::ICMP_FRAG_NEEDED, mtu.to_be()),
         };
         // CAST: Numbers of one byte.
         // SAFETY: The packet is valid and has a route.

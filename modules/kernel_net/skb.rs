@@ -13,7 +13,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::error::to_result;
 use kernel::prelude::*;
-use nat::ChecksumState;
+use nat::{ChecksumState, Family};
 use net_bindings as c;
 
 const CHECKSUM_NONE: u8 = 0;
@@ -22,6 +22,14 @@ const CHECKSUM_PARTIAL: u8 = 3;
 
 // CAST: One bit of 32.
 const GSO_FRAGLIST: u32 = c::SKB_GSO_FRAGLIST as u32;
+
+/// Segments with the same IPv4 identification: IPv6 has none.
+// CAST: Bits of 32.
+const FIXED_IDS: u32 = c::SKB_GSO_TCP_FIXEDID as u32 | c::SKB_GSO_TCP_FIXEDID_INNER as u32;
+
+// CAST: Numbers of 16 bits.
+const ETH_P_IP: u16 = c::ETH_P_IP as u16;
+const ETH_P_IPV6: u16 = c::ETH_P_IPV6 as u16;
 
 type Headers = c::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
@@ -86,6 +94,29 @@ impl Packet<'_> {
         self.skb().len as usize
     }
 
+    /// The family of the network header.
+    pub fn family(&self) -> Family {
+        match self.linear().first() {
+            Some(first) if first >> 4 == 6 => Family::V6,
+            _ => Family::V4,
+        }
+    }
+
+    /// The firewall mark.
+    pub fn mark(&self) -> u32 {
+        // SAFETY: Both views of the union are a word.
+        unsafe { self.headers().__bindgen_anon_4.mark }
+    }
+
+    /// The type of service, or the traffic class.
+    pub fn dsfield(&self) -> u8 {
+        match *self.linear() {
+            [first, second, ..] if first >> 4 == 6 => (first << 4) | (second >> 4),
+            [_, second, ..] => second,
+            _ => 0,
+        }
+    }
+
     /// The bytes that are linear now; there may be more.
     pub fn linear(&self) -> &[u8] {
         let len = self.skb().len.wrapping_sub(self.skb().data_len) as usize;
@@ -131,15 +162,50 @@ impl Packet<'_> {
         }
     }
 
+    /// Computes the checksum that the NIC was to complete, if it was.
+    pub fn complete_checksum(&mut self) -> Result {
+        if self.headers().ip_summed() != CHECKSUM_PARTIAL {
+            return Ok(());
+        }
+        // SAFETY: By the invariant.
+        to_result(unsafe { c::skb_checksum_help(self.as_ptr()) })
+    }
+
+    /// Leaves a transport checksum to the NIC: its field, `field` bytes behind the header at
+    /// `transport`, holds the sum of the pseudo header.
+    pub fn request_checksum(&mut self, transport: usize, field: usize) {
+        // CAST: Offsets into headers.
+        // SAFETY: By the invariant; the call checks the offsets.
+        unsafe { c::kn_skb_request_checksum(self.as_ptr(), transport as u32, field as u32) };
+    }
+
     fn shared_info(&self) -> &c::skb_shared_info {
         let skb = self.skb();
         // SAFETY: The shared info lies at `end`, an offset from `head` on 64-bit kernels.
         unsafe { &*skb.head.add(skb.end as usize).cast() }
     }
 
+    fn shared_info_mut(&mut self) -> &mut c::skb_shared_info {
+        let skb = self.skb();
+        // SAFETY: As in `shared_info`; who replaces headers has made sure that they are not shared.
+        unsafe { &mut *skb.head.add(skb.end as usize).cast() }
+    }
+
     /// Whether this is one packet for many, to be segmented on the way out.
     pub fn is_gso(&self) -> bool {
         self.shared_info().gso_size != 0
+    }
+
+    /// Whether the stack has put the packet together from fragments: it may be fragmented again.
+    pub fn was_fragmented(&self, family: Family) -> bool {
+        // SAFETY: By the invariant; in the IP layer the control block is the family's.
+        unsafe { c::kn_skb_was_fragmented(self.as_ptr(), family == Family::V6) }
+    }
+
+    /// Lets an IPv6 packet be fragmented on its way out.
+    pub fn allow_fragments(&mut self) {
+        // SAFETY: By the invariant.
+        unsafe { c::kn_skb_set_ignore_df(self.as_ptr()) };
     }
 
     /// Whether each of the packets on the wire is at most `mtu` bytes long.
@@ -174,6 +240,40 @@ impl Packet<'_> {
         unsafe { c::kn_skb_has_route(self.as_ptr()) }
     }
 
+    /// Replaces the network header, `old` bytes long, by one of the other family.
+    ///
+    /// The transport header stays as it is. Fails as [`replace`](Self::replace) does.
+    pub fn replace_network(&mut self, old: usize, new: &[u8], family: Family) -> Result {
+        self.replace(0, old, new)?;
+        if self.is_gso() {
+            let (from, to) = match family {
+                Family::V4 => (c::SKB_GSO_TCPV6, c::SKB_GSO_TCPV4),
+                Family::V6 => (c::SKB_GSO_TCPV4, c::SKB_GSO_TCPV6),
+            };
+            // CAST: Bits of 32.
+            let (from, to) = (from as u32, to as u32);
+            let shared = self.shared_info_mut();
+            if shared.gso_type & from != 0 {
+                shared.gso_type = shared.gso_type & !from & !FIXED_IDS | to;
+            }
+            // The header is another one than the sender's stack has vouched for.
+            shared.gso_type |= c::SKB_GSO_DODGY as u32;
+        }
+        let start = self.headers().network_header;
+        let headers = self.headers_mut();
+        // CAST: A network header is far below 64 KiB.
+        headers.transport_header = start.wrapping_add(new.len() as u16);
+        headers.protocol = match family {
+            Family::V4 => ETH_P_IP.to_be(),
+            Family::V6 => ETH_P_IPV6.to_be(),
+        };
+        // The control block is the other family's from here on.
+        self.skb_mut().cb = [0; 48];
+        // SAFETY: By the invariant.
+        unsafe { c::kn_skb_clear_hash(self.as_ptr()) };
+        Ok(())
+    }
+
     /// Replaces the `old` bytes at `at` by `new`; the headers before `at` move.
     ///
     /// The checksum fields are the caller's. Fails when memory is out or the bytes are not there;
@@ -200,16 +300,24 @@ impl Packet<'_> {
         // CAST: As above; the difference of two header offsets.
         let (grow, shrink) = (grow as u32, shrink as u32);
         skb.len = skb.len.wrapping_add(grow).wrapping_sub(shrink);
-        let moved = |offset: u16| offset.wrapping_sub(grow as u16).wrapping_add(shrink as u16);
         let partial = self.headers().ip_summed() == CHECKSUM_PARTIAL;
         let headers = self.headers_mut();
-        headers.network_header = moved(headers.network_header);
+        // CAST: Less than the length of the headers.
+        let place = headers.network_header.wrapping_add(at as u16);
+        let moved = |offset: u16| match offset < place {
+            true => offset.wrapping_sub(grow as u16).wrapping_add(shrink as u16),
+            false => offset,
+        };
         headers.transport_header = moved(headers.transport_header);
         if partial {
             // SAFETY: With CHECKSUM_PARTIAL the union holds start and offset.
             let sum = unsafe { &mut headers.__bindgen_anon_1.__bindgen_anon_1 };
             sum.csum_start = moved(sum.csum_start);
         }
+        headers.network_header = headers
+            .network_header
+            .wrapping_sub(grow as u16)
+            .wrapping_add(shrink as u16);
         Ok(())
     }
 }

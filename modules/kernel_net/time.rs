@@ -18,6 +18,14 @@ pub fn seconds() -> u16 {
     (jiffies() / c::CONFIG_HZ as usize) as u16
 }
 
+/// Milliseconds of a clock that wraps after 49 days and is never behind: the tick that is running
+/// counts whole.
+pub fn milliseconds() -> u32 {
+    let ticks = jiffies().wrapping_add(1);
+    // CAST: The wrap is the point.
+    ticks.wrapping_mul(1000 / c::CONFIG_HZ as usize) as u32
+}
+
 /// Sleeps for at least so long. Process context.
 pub fn sleep_milliseconds(duration: u32) {
     // SAFETY: Process context, by the contract of every caller.

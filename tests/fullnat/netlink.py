@@ -59,7 +59,7 @@ def test_a_right_request_is_done(family):
     assert family.ask(LADDR_DEL, service(), laddr()).error == 0
 
 
-V6 = attribute(1, socket.inet_pton(socket.AF_INET6, "2001:db8::1"))
+MULTICAST_V6 = attribute(1, socket.inet_pton(socket.AF_INET6, "ff02::1"))
 
 
 @pytest.mark.parametrize("command, error, request_", [
@@ -72,11 +72,11 @@ V6 = attribute(1, socket.inet_pton(socket.AF_INET6, "2001:db8::1"))
     (LADDR_NEW, "EINVAL", [service(protocol=None), laddr()]),
     (LADDR_NEW, "EINVAL", [service(address=None), laddr()]),
     (LADDR_NEW, "EINVAL", [service(port=None), laddr()]),
-    (LADDR_NEW, "EINVAL", [service(), nest(LADDR, V6)]),
+    (LADDR_NEW, "EINVAL", [service(), nest(LADDR, MULTICAST_V6)]),
     (LADDR_NEW, "EEXIST", [service(), laddr(LOCAL)]),
     (LADDR_NEW, "ESRCH", [service(port=81), laddr()]),
     (LADDR_NEW, "ESRCH", [service(address=address(3, "10.0.96.205")), laddr()]),
-    (LADDR_NEW, "ENOTSUP", [service(protocol=u16(2, socket.IPPROTO_SCTP)), laddr()]),
+    (LADDR_NEW, "ENOTSUP", [service(protocol=u16(2, socket.IPPROTO_GRE)), laddr()]),
     (LADDR_DEL, "ENOENT", [service(), laddr()]),
     (LADDR_DEL, "ESRCH", [service(port=81), laddr()]),
     (LADDR_DEL, "ESRCH", [service(port=81)]),

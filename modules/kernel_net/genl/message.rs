@@ -74,6 +74,16 @@ impl Message<'_> {
     }
 
     /// Adds a number in the host's order.
+    pub fn u8(&mut self, id: u16, value: u8) -> Result {
+        self.bytes(id, &[value])
+    }
+
+    /// Adds nothing but the fact that it is there.
+    pub fn flag(&mut self, id: u16) -> Result {
+        self.bytes(id, &[])
+    }
+
+    /// Adds a number in the host's order.
     pub fn u16(&mut self, id: u16, value: u16) -> Result {
         self.bytes(id, &value.to_ne_bytes())
     }

@@ -8,21 +8,26 @@
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![forbid(unsafe_code)]
 
-mod icmp;
+pub mod address_map;
+mod headers;
+pub mod icmp;
+mod icmp_types;
 mod network;
 mod own_packet;
 mod ports;
 mod rewrite;
 mod sequence;
+pub mod siit;
 mod story;
 mod timestamp;
 mod tuple;
 
-pub use icmp::{quoted_tuple, restore_quoted_sequence, translate_error};
-pub use network::{headers_end, Extent};
+pub use headers::{Headers, Parsed, Unfit};
 pub use own_packet::OwnPacket;
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
-pub use rewrite::{decrement_ttl, ChecksumState, Expired, Rewrite};
+pub use rewrite::{
+    decrement_ttl, lacks_checksum, put_pseudo_sum, ChecksumState, Deltas, Expired, Rewrite,
+};
 pub use sequence::{after, LastUse, SequenceShift};
 pub use story::{Resets, Story};
 pub use timestamp::TimestampShift;

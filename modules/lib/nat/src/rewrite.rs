@@ -3,14 +3,16 @@
 //! One direction of a translation.
 //!
 //! What it does to the checksums is worked out once per flow; per packet it is a few stores and two
-//! additions (RFC 1624). Both sides are of one family.
+//! additions (RFC 1624). Where the families of both sides differ, the network header is built anew
+//! ([`crate::siit`]) and what is here does the transport header.
 //!
-//! Kernel counterpart: `tcp_snat_handler()`, `udp_snat_handler()` and `ip_decrease_ttl()`.
+//! Kernel counterpart: `tcp_snat_handler()`, `udp_snat_handler()`, `sctp_snat_handler()` and
+//! `ip_decrease_ttl()`.
 
-use wire::{put, Delta, Ipv4, Ipv6, Malformed, Tcp, Udp};
+use wire::{checksum, crc32c, put, Delta, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
 use crate::network::Network;
-use crate::{Family, Protocol, Tuple};
+use crate::{Family, Headers, Protocol, Tuple};
 
 /// What the transport header's checksum field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,22 +23,46 @@ pub enum ChecksumState {
     Partial,
 }
 
+/// What a translation does to checksums. The one of the way back is the opposite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deltas {
+    /// What the new addresses change: the IPv4 header and the pseudo header.
+    address: Delta,
+    /// What addresses and ports change together: the transport checksum.
+    transport: Delta,
+}
+
+impl Deltas {
+    /// Of packets of the tuple `from` that become packets of the tuple `to`.
+    pub fn between(from: &Tuple, to: &Tuple) -> Self {
+        let address = Delta::between(&addresses(from), &addresses(to));
+        Self {
+            address,
+            transport: address.then(Delta::between(&ports(from), &ports(to))),
+        }
+    }
+
+    /// Of the answers.
+    #[inline]
+    pub const fn reversed(self) -> Self {
+        Self {
+            address: self.address.negated(),
+            transport: self.transport.negated(),
+        }
+    }
+}
+
 /// Replaces addresses and ports.
 #[derive(Clone, Copy, Debug)]
 pub struct Rewrite {
-    /// As they lie in the header; of IPv4, the first eight bytes.
-    addresses: [u8; 32],
-    ports: [u8; 4],
-    family: Family,
-    protocol: Protocol,
-    /// What the new addresses change: the IPv4 header and the pseudo header.
-    address_delta: Delta,
-    /// What addresses and ports change together: the transport checksum.
-    transport_delta: Delta,
+    /// The tuple that packets have afterwards.
+    pub to: Tuple,
+    deltas: Deltas,
 }
 
 /// The addresses of a tuple as they lie in a network header, zeroes behind.
-fn addresses(tuple: &Tuple) -> [u8; 32] {
+#[inline]
+pub(crate) fn addresses(tuple: &Tuple) -> [u8; 32] {
     let mut bytes = [0; 32];
     match tuple.family {
         Family::V4 => {
@@ -52,83 +78,122 @@ fn addresses(tuple: &Tuple) -> [u8; 32] {
 }
 
 /// The ports of a tuple as they lie in a transport header.
-fn ports(tuple: &Tuple) -> [u8; 4] {
+#[inline]
+pub(crate) fn ports(tuple: &Tuple) -> [u8; 4] {
     let [a, b] = tuple.source_port.to_be_bytes();
     let [c, d] = tuple.destination_port.to_be_bytes();
     [a, b, c, d]
 }
 
+/// Offset of the checksum field in a transport header.
+#[inline]
+const fn checksum_at(protocol: Protocol) -> Option<usize> {
+    match protocol {
+        Protocol::TCP => Some(Tcp::CHECK),
+        Protocol::UDP => Some(Udp::CHECK),
+        _ => None,
+    }
+}
+
 impl Rewrite {
-    /// Turns packets of the tuple `from` into packets of the tuple `to`, which is of the same family
-    /// and protocol.
+    /// Turns packets of the tuple `from` into packets of the tuple `to`, which is of the same
+    /// protocol.
     pub fn new(from: &Tuple, to: &Tuple) -> Self {
-        let address_delta = Delta::between(&addresses(from), &addresses(to));
-        Self {
-            addresses: addresses(to),
-            ports: ports(to),
-            family: to.family,
-            protocol: to.protocol,
-            address_delta,
-            transport_delta: address_delta.then(Delta::between(&ports(from), &ports(to))),
-        }
+        Self::with(*to, Deltas::between(from, to))
     }
 
-    /// Translates a packet of the tuple this was made for. `packet` starts with its IP header and
-    /// holds at least all of the IP header and the fixed transport header; the payload is not looked
-    /// at. If it does not, or is a packet of another family or protocol, nothing is changed.
+    /// The same, where the deltas are known.
     #[inline]
-    pub fn apply(&self, packet: &mut [u8], state: ChecksumState) -> Result<(), Malformed> {
-        let (at, field) = self.transport(packet)?;
-        if packet.len() < field.saturating_add(2) {
+    pub const fn with(to: Tuple, deltas: Deltas) -> Self {
+        Self { to, deltas }
+    }
+
+    /// Translates a packet of the tuple this was made for, of the same family on both sides, and
+    /// takes `hops` hops off it. `packet` holds its headers, and `headers` are kept true.
+    #[inline]
+    pub fn apply(
+        &self,
+        packet: &mut [u8],
+        headers: &mut Headers,
+        state: ChecksumState,
+        hops: u8,
+    ) -> Result<(), Malformed> {
+        if headers.tuple.family != self.to.family || packet.len() < headers.end {
             return Err(Malformed);
         }
-        self.replace(packet, at, field, state);
+        headers.hops = headers.hops.saturating_sub(hops);
+        self.replace_addresses(packet, hops);
+        self.apply_transport(packet, headers, state)
+    }
+
+    /// Translates the transport header of a packet whose network header is done.
+    #[inline]
+    pub fn apply_transport(
+        &self,
+        packet: &mut [u8],
+        headers: &mut Headers,
+        state: ChecksumState,
+    ) -> Result<(), Malformed> {
+        let transport = packet.get_mut(headers.transport..).ok_or(Malformed)?;
+        if self.to.protocol == Protocol::SCTP {
+            self.replace_sctp(transport, headers.transport_len(), state)?;
+        } else {
+            self.replace_ports(transport, state);
+        }
+        headers.tuple = self.to;
         Ok(())
     }
 
-    /// Translates what an ICMP error quotes, which may end behind the ports.
-    pub(crate) fn apply_to_quoted(&self, packet: &mut [u8]) -> Result<(), Malformed> {
-        let (at, field) = self.transport(packet)?;
-        if packet.len() < at.saturating_add(4) {
-            return Err(Malformed);
-        }
-        self.replace(packet, at, field, ChecksumState::Complete);
-        Ok(())
-    }
-
-    /// Offsets of the transport header and of its checksum field.
     #[inline]
-    fn transport(&self, packet: &[u8]) -> Result<(usize, usize), Malformed> {
-        let ip = Network::parse_fixed(packet)?;
-        if ip.family != self.family || ip.protocol != self.protocol || ip.is_later_fragment {
-            return Err(Malformed);
-        }
-        let field = match ip.protocol {
-            Protocol::TCP => Tcp::CHECK,
-            Protocol::UDP => Udp::CHECK,
-            _ => return Err(Malformed),
-        };
-        Ok((ip.header_len, ip.header_len.saturating_add(field)))
-    }
-
-    #[inline]
-    fn replace(&self, packet: &mut [u8], at: usize, field: usize, state: ChecksumState) {
-        match self.family {
+    fn replace_addresses(&self, packet: &mut [u8], hops: u8) {
+        match self.to.family {
             Family::V4 => {
-                let [a, b, c, d, e, f, g, h, ..] = self.addresses;
+                let [a, b, c, d, e, f, g, h, ..] = addresses(&self.to);
                 put(packet, Ipv4::ADDRESSES, [a, b, c, d, e, f, g, h]);
-                change(packet, Ipv4::CHECK, |check| self.address_delta.apply(check));
+                let hop = take_off(packet, Ipv4::TTL, hops);
+                change(packet, Ipv4::CHECK, |check| {
+                    self.deltas.address.then(hop).apply(check)
+                });
             }
             Family::V6 => {
-                put(packet, Ipv6::ADDRESSES, self.addresses);
+                put(packet, Ipv6::ADDRESSES, addresses(&self.to));
+                take_off(packet, Ipv6::HOP_LIMIT, hops);
             }
         }
-        put(packet, at, self.ports);
-        change(packet, field, |check| match (state, self.protocol) {
-            (ChecksumState::Partial, _) => self.address_delta.apply_to_pseudo(check),
-            (ChecksumState::Complete, Protocol::UDP) => self.transport_delta.apply_udp(check),
-            (ChecksumState::Complete, _) => self.transport_delta.apply(check),
+    }
+
+    #[inline]
+    fn replace_ports(&self, transport: &mut [u8], state: ChecksumState) {
+        put(transport, 0, ports(&self.to));
+        let Some(at) = checksum_at(self.to.protocol) else {
+            return;
+        };
+        change(transport, at, |check| match (state, self.to.protocol) {
+            (ChecksumState::Partial, _) => self.deltas.address.apply_to_pseudo(check),
+            (ChecksumState::Complete, Protocol::UDP) => self.deltas.transport.apply_udp(check),
+            (ChecksumState::Complete, _) => self.deltas.transport.apply(check),
         });
+    }
+
+    /// SCTP has no pseudo header, but a checksum that every byte of the packet takes part in.
+    fn replace_sctp(
+        &self,
+        transport: &mut [u8],
+        len: usize,
+        state: ChecksumState,
+    ) -> Result<(), Malformed> {
+        let &old = transport.first_chunk().ok_or(Malformed)?;
+        let new = ports(&self.to);
+        put(transport, 0, new);
+        if state == ChecksumState::Complete {
+            let behind = len.saturating_sub(new.len());
+            let field = transport
+                .get_mut(Sctp::CHECK..)
+                .and_then(<[u8]>::first_chunk_mut)
+                .ok_or(Malformed)?;
+            *field = crc32c::replaced(old, new, behind, *field);
+        }
+        Ok(())
     }
 }
 
@@ -140,28 +205,67 @@ pub(crate) fn change(packet: &mut [u8], at: usize, new: impl FnOnce([u8; 2]) -> 
     }
 }
 
+/// Takes hops off the field at `at`: what that does to a checksum over it and the byte behind.
+#[inline]
+fn take_off(packet: &mut [u8], at: usize, hops: u8) -> Delta {
+    match packet.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        Some(field) if hops > 0 => {
+            let [old, other] = *field;
+            *field = [old.saturating_sub(hops), other];
+            Delta::of_word([old, other], *field)
+        }
+        _ => Delta::NONE,
+    }
+}
+
+/// Whether the packet is an IPv6 datagram without a checksum, as IPv4 allows it.
+pub fn lacks_checksum(packet: &[u8], headers: &Headers) -> bool {
+    let tuple = &headers.tuple;
+    let udp = packet.get(headers.transport..).unwrap_or(&[]);
+    tuple.family == Family::V6
+        && tuple.protocol == Protocol::UDP
+        && udp.get(Udp::CHECK..).and_then(<[u8]>::first_chunk) == Some(&[0, 0])
+}
+
+/// Puts the sum of the pseudo header into a datagram's checksum field.
+pub fn put_pseudo_sum(packet: &mut [u8], headers: &Headers) {
+    let Tuple {
+        family,
+        protocol,
+        source,
+        destination,
+        ..
+    } = &headers.tuple;
+    // CAST: A datagram is far below 4 GiB.
+    let len = headers.transport_len() as u32;
+    let sum = checksum::pseudo(
+        source.bytes(*family),
+        destination.bytes(*family),
+        protocol.0,
+        len,
+    );
+    put(packet, headers.transport.saturating_add(Udp::CHECK), sum);
+}
+
 /// The time to live has run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expired;
 
 /// Takes one hop off a packet (RFC 1812, section 5.3.1; RFC 8200, section 3). A packet that has none
 /// to spare is not changed.
-#[inline]
 pub fn decrement_ttl(packet: &mut [u8]) -> Result<(), Expired> {
-    let family = Network::parse_fixed(packet).map_err(|_| Expired)?.family;
-    let at = match family {
-        Family::V4 => Ipv4::TTL,
-        Family::V6 => Ipv6::HOP_LIMIT,
-    };
-    let &[ttl, protocol] = packet
-        .get(at..)
-        .and_then(<[u8]>::first_chunk)
-        .ok_or(Expired)?;
-    let new = ttl.checked_sub(1).filter(|&ttl| ttl > 0).ok_or(Expired)?;
-    put(packet, at, [new]);
-    if family == Family::V4 {
-        let delta = Delta::of_word([ttl, protocol], [new, protocol]);
-        change(packet, Ipv4::CHECK, |check| delta.apply(check));
+    let ip = Network::parse_all(packet).map_err(|_| Expired)?;
+    if ip.hops <= 1 {
+        return Err(Expired);
+    }
+    match ip.family {
+        Family::V4 => {
+            let delta = take_off(packet, Ipv4::TTL, 1);
+            change(packet, Ipv4::CHECK, |check| delta.apply(check));
+        }
+        Family::V6 => {
+            take_off(packet, Ipv6::HOP_LIMIT, 1);
+        }
     }
     Ok(())
 }

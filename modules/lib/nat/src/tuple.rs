@@ -2,9 +2,7 @@
 
 //! What a packet's addresses and ports are: the key of a flow.
 
-use wire::{Address, Family, Malformed};
-
-use crate::network::Network;
+use wire::{Address, Family};
 
 /// An IP protocol number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +14,12 @@ impl Protocol {
     pub const TCP: Protocol = Protocol(6);
     /// UDP.
     pub const UDP: Protocol = Protocol(17);
+    /// SCTP.
+    pub const SCTP: Protocol = Protocol(132);
+    /// ICMP.
+    pub const ICMP: Protocol = Protocol(1);
+    /// ICMPv6.
+    pub const ICMPV6: Protocol = Protocol(58);
 }
 
 /// A port, in the order of the host.
@@ -109,16 +113,5 @@ impl Tuple {
         }
         // CAST: The halves of a hash are as good as each other.
         (hash ^ (hash >> 32)) as u32
-    }
-
-    /// The tuple of a whole TCP or UDP packet; fragments have none, nor have other protocols, nor
-    /// IPv6 packets with extension headers.
-    #[inline]
-    pub fn of_packet(packet: &[u8]) -> Result<Self, Malformed> {
-        let ip = Network::parse_fixed(packet)?;
-        match ip.is_fragment {
-            true => Err(Malformed),
-            false => ip.tuple(packet),
-        }
     }
 }

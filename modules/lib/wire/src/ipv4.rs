@@ -2,7 +2,7 @@
 
 //! The IPv4 header (RFC 791).
 
-use crate::{be16, Malformed};
+use crate::{be16, Fragment, Malformed};
 
 /// Bytes of a header without options.
 pub(crate) const MIN: usize = 20;
@@ -90,6 +90,18 @@ impl<'a> Ipv4<'a> {
         be16(self.bytes, 6).unwrap_or(0) & 0x1fff != 0
     }
 
+    /// What is said of a part; `None` for a whole datagram.
+    #[inline]
+    pub fn fragment(&self) -> Option<Fragment> {
+        let place = be16(self.bytes, 6).unwrap_or(0);
+        let fragment = Fragment {
+            id: u32::from(self.id()),
+            offset: place & 0x1fff,
+            more: place & 0x2000 != 0,
+        };
+        fragment.is_part().then_some(fragment)
+    }
+
     /// Hops it may still make.
     #[inline]
     pub fn ttl(&self) -> u8 {
@@ -107,6 +119,13 @@ impl<'a> Ipv4<'a> {
     pub fn addresses(&self) -> ([u8; 4], [u8; 4]) {
         let at = |at| self.bytes.get(at..).and_then(<[u8]>::first_chunk).copied();
         (at(12).unwrap_or_default(), at(16).unwrap_or_default())
+    }
+
+    /// The options, as far as they are in `bytes`.
+    #[inline]
+    pub fn options(&self) -> &'a [u8] {
+        let end = self.header_len.min(self.bytes.len());
+        self.bytes.get(MIN..end).unwrap_or(&[])
     }
 
     /// What follows the header in `bytes`.

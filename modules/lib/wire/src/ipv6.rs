@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fixed IPv6 header (RFC 8200). Extension headers are not followed.
+//! The fixed IPv6 header (RFC 8200); [`crate::extensions`] follows.
 
 use crate::{be16, Malformed};
 
@@ -33,6 +33,13 @@ impl<'a> Ipv6<'a> {
     #[inline]
     pub fn total_len(&self) -> usize {
         Self::LEN.saturating_add(usize::from(be16(self.bytes, Self::LENGTH).unwrap_or(0)))
+    }
+
+    /// The traffic class: DSCP and ECN.
+    #[inline]
+    pub fn traffic_class(&self) -> u8 {
+        let [class, _] = (be16(self.bytes, 0).unwrap_or(0) << 4).to_be_bytes();
+        class
     }
 
     /// The protocol of what follows.

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::icmp::{self, Icmp};
-use wire::{icmp6, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
+use wire::{icmp6, Fragment, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
 const IPV4: [u8; 20] = [
     0x45, 0x10, 0x00, 0x54, 0x12, 0x34, 0x40, 0x00, 0x3f, 0x06, 0xaa, 0xbb, 172, 16, 0, 1, 10, 0,
@@ -37,6 +37,39 @@ fn tells_first_fragments_from_later_ones() {
     assert_eq!(fragment(0x20, 0x01), (true, true));
     assert_eq!(fragment(0x00, 0x01), (true, true));
     assert_eq!(fragment(0x1f, 0x00), (true, true));
+}
+
+#[test]
+fn reads_what_is_said_of_a_fragment() {
+    let fragment = |high, low| {
+        let mut bytes = IPV4;
+        (bytes[6], bytes[7]) = (high, low);
+        Ipv4::parse(&bytes).unwrap().fragment()
+    };
+    let part = |offset, more| {
+        Some(Fragment {
+            id: 0x1234,
+            offset,
+            more,
+        })
+    };
+    assert_eq!(fragment(0x40, 0x00), None);
+    assert_eq!(fragment(0x20, 0x00), part(0, true));
+    assert_eq!(fragment(0x3f, 0xff), part(0x1fff, true));
+    assert_eq!(fragment(0x00, 0xb9), part(185, false));
+}
+
+#[test]
+fn finds_ipv4_options() {
+    let mut bytes = [IPV4.as_slice(), &[7, 7, 4, 0, 0, 0, 0, 0], b"payload"].concat();
+    assert!(Ipv4::parse(&bytes).unwrap().options().is_empty());
+    bytes[0] = 0x47;
+    assert_eq!(
+        Ipv4::parse(&bytes).unwrap().options(),
+        [7, 7, 4, 0, 0, 0, 0, 0]
+    );
+    let cut = Ipv4::parse_fixed(&bytes[..23]).unwrap();
+    assert_eq!(cut.options(), [7, 7, 4]);
 }
 
 #[test]
@@ -80,8 +113,10 @@ fn reads_an_ipv6_header() {
         (44, 17, 64)
     );
     assert_eq!(ip.addresses(), ([1; 16], [2; 16]));
-    assert_eq!(ip.rest(), [0; 4]);
+    assert_eq!((ip.rest(), ip.traffic_class()), (&[0; 4][..], 0));
     assert!(Ipv6::parse(&bytes[..39]).is_err());
+    (bytes[0], bytes[1]) = (0x6b, 0x8f);
+    assert_eq!(Ipv6::parse(&bytes).unwrap().traffic_class(), 0xb8);
     bytes[0] = 0x45;
     assert!(Ipv6::parse(&bytes).is_err());
 }

@@ -2,6 +2,8 @@
 //! Packets of both families, made and checked the slow way.
 #![allow(dead_code)]
 
+pub(crate) mod network;
+
 use nat::{Address, Family, Port, Protocol, Tuple};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,11 +41,13 @@ pub(crate) struct Rest {
     pub(crate) has_checksum: bool,
 }
 
+pub(crate) const SCTP: Protocol = Protocol(132);
+
 pub(crate) fn at_of_check(protocol: Protocol) -> usize {
-    if protocol == Protocol::UDP {
-        6
-    } else {
-        16
+    match protocol {
+        Protocol::UDP => 6,
+        SCTP => 8,
+        _ => 16,
     }
 }
 
@@ -54,6 +58,9 @@ fn segment(tuple: &Tuple, rest: &Rest) -> Vec<u8> {
     if tuple.protocol == Protocol::UDP {
         bytes.extend(((8 + rest.payload.len()) as u16).to_be_bytes());
         bytes.extend([0, 0]);
+    } else if tuple.protocol == SCTP {
+        bytes.extend(&rest.numbers[..4]);
+        bytes.extend([0; 4]);
     } else {
         bytes.extend(rest.numbers);
         bytes.extend([
@@ -75,7 +82,20 @@ fn segment(tuple: &Tuple, rest: &Rest) -> Vec<u8> {
 /// A packet with all checksums in place; with `partial`, the pseudo header's sum in place of the
 /// transport checksum.
 pub(crate) fn packet(tuple: &Tuple, rest: &Rest, partial: bool) -> Vec<u8> {
+    let segment = transport(tuple, rest, partial);
+    let mut bytes = network(tuple, rest, segment.len());
+    bytes.extend(segment);
+    bytes
+}
+
+/// The same without the network header.
+pub(crate) fn transport(tuple: &Tuple, rest: &Rest, partial: bool) -> Vec<u8> {
     let mut segment = segment(tuple, rest);
+    if tuple.protocol == SCTP {
+        let check = wire::crc32c::of(&segment);
+        segment[8..12].copy_from_slice(&check);
+        return segment;
+    }
     let pseudo = pseudo(tuple, segment.len());
     let mut check = checksum(&[&pseudo, &segment]);
     if tuple.protocol == Protocol::UDP {
@@ -92,9 +112,7 @@ pub(crate) fn packet(tuple: &Tuple, rest: &Rest, partial: bool) -> Vec<u8> {
     }
     let at = at_of_check(tuple.protocol);
     segment[at..at + 2].copy_from_slice(&check);
-    let mut bytes = network(tuple, rest, segment.len());
-    bytes.extend(segment);
-    bytes
+    segment
 }
 
 fn network(tuple: &Tuple, rest: &Rest, len: usize) -> Vec<u8> {
@@ -159,7 +177,7 @@ pub(crate) fn address(family: Family) -> impl Strategy<Value = Address> {
 /// Two tuples of one family and one protocol.
 pub(crate) fn tuples() -> impl Strategy<Value = (Tuple, Tuple)> {
     let family = prop_oneof![Just(Family::V4), Just(Family::V6)];
-    let protocol = prop_oneof![Just(Protocol::TCP), Just(Protocol::UDP)];
+    let protocol = prop_oneof![Just(Protocol::TCP), Just(Protocol::UDP), Just(SCTP)];
     (family, protocol).prop_flat_map(|(family, protocol)| {
         let tuple = move || {
             (address(family), address(family), any::<u16>(), any::<u16>()).prop_map(

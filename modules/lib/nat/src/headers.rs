@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The headers of a packet, read once on its way through the director.
+
+use wire::{Delta, Family, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
+
+use crate::network::{Network, Unread};
+use crate::rewrite::change;
+use crate::{Protocol, Tuple};
+
+/// The headers of a whole TCP, UDP or SCTP packet, as they are now: who changes the packet keeps
+/// them true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// Addresses and ports.
+    pub tuple: Tuple,
+    /// Bytes of the network header, with options or extension headers: where the transport header
+    /// starts.
+    pub transport: usize,
+    /// Where the transport header ends, with its options.
+    pub end: usize,
+    /// Bytes of the packet, as its network header claims; of a packet too long to say so, its length.
+    pub total_len: usize,
+    /// Time to live, or hop limit.
+    pub hops: u8,
+    /// Whether routers may not fragment it.
+    pub dont_fragment: bool,
+}
+
+/// What came of an attempt to read the headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// They are there.
+    Whole(Headers),
+    /// It takes so many bytes of the packet.
+    Needs(usize),
+}
+
+/// Why a packet has no [`Headers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Headers cut short or contradicting each other.
+    Malformed,
+    /// A part of a datagram.
+    Fragment,
+    /// ICMP or ICMPv6.
+    Icmp,
+    /// Another protocol.
+    Foreign,
+}
+
+impl From<Malformed> for Unfit {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+impl Headers {
+    /// Reads the headers from the first bytes of a packet that is `len` bytes long: twenty bytes at
+    /// least for IPv4 and forty for IPv6. Asks for more a few times. The length fields of both headers
+    /// must agree.
+    #[inline]
+    pub fn parse(start: &[u8], len: usize) -> Result<Parsed, Unfit> {
+        let ip = match Network::parse(start) {
+            Ok(ip) => ip,
+            Err(Unread::Needs(more)) if more <= len => return Ok(Parsed::Needs(more)),
+            Err(_) => return Err(Unfit::Malformed),
+        };
+        if ip.is_fragment {
+            return Err(Unfit::Fragment);
+        }
+        let fixed = match ip.protocol {
+            Protocol::TCP => Tcp::MIN,
+            Protocol::UDP => Udp::LEN,
+            Protocol::SCTP => Sctp::LEN,
+            Protocol::ICMP | Protocol::ICMPV6 => return Err(Unfit::Icmp),
+            _ => return Err(Unfit::Foreign),
+        };
+        // A super-packet beyond 64 KiB has no place for its length.
+        let total_len = if len > usize::from(u16::MAX) {
+            len
+        } else {
+            ip.total_len
+        };
+        let within = |len: usize| match ip.header_len.checked_add(len) {
+            Some(end) if end <= total_len => Ok(end),
+            _ => Err(Unfit::Malformed),
+        };
+        let mut end = within(fixed)?;
+        if start.len() < end {
+            return Ok(Parsed::Needs(end));
+        }
+        let transport = start.get(ip.header_len..).ok_or(Malformed)?;
+        if ip.protocol == Protocol::UDP {
+            within(Udp::parse(transport)?.len())?;
+        } else if ip.protocol == Protocol::TCP {
+            end = within(Tcp::parse_fixed(transport)?.header_len())?;
+            if start.len() < end {
+                return Ok(Parsed::Needs(end));
+            }
+        }
+        Ok(Parsed::Whole(Self {
+            tuple: ip.tuple(start)?,
+            transport: ip.header_len,
+            end,
+            total_len,
+            hops: ip.hops,
+            dont_fragment: ip.dont_fragment,
+        }))
+    }
+
+    /// Says in the network header of `packet` that the packet is `total` bytes long; at most 64 KiB.
+    pub fn resize(&mut self, packet: &mut [u8], total: usize) -> Option<()> {
+        let (at, counted) = match self.tuple.family {
+            Family::V4 => (Ipv4::LENGTH, total),
+            Family::V6 => (Ipv6::LENGTH, total.checked_sub(Ipv6::LEN)?),
+        };
+        let new = u16::try_from(counted).ok()?.to_be_bytes();
+        let field = packet.get_mut(at..)?.first_chunk_mut()?;
+        let delta = Delta::of_word(*field, new);
+        *field = new;
+        if self.tuple.family == Family::V4 {
+            change(packet, Ipv4::CHECK, |check| delta.apply(check));
+        }
+        self.total_len = total;
+        Some(())
+    }
+
+    /// The network header is another one, `len` bytes long.
+    pub fn replace_network(&mut self, len: usize, hops: u8, dont_fragment: bool) {
+        self.total_len = len.saturating_add(self.transport_len());
+        self.end = len.saturating_add(self.end.saturating_sub(self.transport));
+        self.transport = len;
+        self.hops = hops;
+        self.dont_fragment = dont_fragment;
+    }
+
+    /// Bytes of the transport header and its data.
+    #[inline]
+    pub fn transport_len(&self) -> usize {
+        self.total_len.saturating_sub(self.transport)
+    }
+}
