@@ -15,6 +15,7 @@
 //! Any context. Kernel counterpart: `ip_vs_nat_icmp()`, `ip_vs_nat_icmp_v6()`.
 
 use wire::icmp::{self, Icmp};
+use wire::uoa::{Opp, OPP_PROTOCOL};
 use wire::{checksum, crc32c, icmp6, put, Delta, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
 use crate::icmp_types;
@@ -75,7 +76,7 @@ fn carries_error(ip: &Fields, packet: &[u8]) -> bool {
     let kind = packet.get(ip.header_len).copied();
     !ip.is_part()
         && kind.is_some_and(|kind| match (ip.family, ip.protocol.0) {
-            (Family::V4, icmp::PROTOCOL) => icmp::is_error_type(kind),
+            (Family::V4, icmp::PROTOCOL) => icmp::is_error(kind),
             (Family::V6, icmp6::PROTOCOL) => icmp6::is_error(kind),
             _ => false,
         })
@@ -94,7 +95,10 @@ struct Report<'a> {
     message: &'a [u8],
     /// From the quoted header on.
     quote: &'a [u8],
+    /// Its transport header is UDP's, also where a header of OPP is in front.
     quoted: Fields,
+    /// Whether there is one: the addressee has sent none.
+    introduced: bool,
     /// The fixed part of the quoted transport header, or as much of it as the error quotes.
     transport: &'a [u8],
     tuple: Tuple,
@@ -110,6 +114,9 @@ impl<'a> Report<'a> {
         let message = leading.get(ip.header_len..).ok_or(Malformed)?;
         let quote = message.get(icmp::LEN..).ok_or(Malformed)?;
         let quoted = Fields::of_packet(quote)?;
+        let introduction = introduction(&quoted, quote);
+        let introduced = introduction.is_some();
+        let quoted = introduction.unwrap_or(quoted);
         let is_later_part = quoted.fragment.is_some_and(|part| part.offset != 0);
         if quoted.family != ip.family || is_later_part || quoted.payload_len < QUOTED_AT_LEAST {
             return Err(Malformed);
@@ -118,7 +125,7 @@ impl<'a> Report<'a> {
         let fixed = match quoted.protocol {
             Protocol::TCP => Tcp::MIN,
             Protocol::UDP => Udp::LEN,
-            Protocol(Sctp::PROTOCOL) => Sctp::LEN,
+            Protocol::SCTP => Sctp::LEN,
             _ => return Err(Malformed),
         };
         let covered = fixed.min(transport.len());
@@ -140,6 +147,7 @@ impl<'a> Report<'a> {
             message: message.get(..len).ok_or(Malformed)?,
             quote,
             quoted,
+            introduced,
             transport,
             tuple: Tuple {
                 family: quoted.family,
@@ -200,6 +208,21 @@ impl<'a> Report<'a> {
     }
 }
 
+/// The header of a quoted packet, together with a header of OPP that follows: the client's address,
+/// put there by the director on the way to the server.
+fn introduction(ip: &Fields, quote: &[u8]) -> Option<Fields> {
+    if ip.protocol.0 != OPP_PROTOCOL {
+        return None;
+    }
+    let opp = Opp::decode(quote.get(ip.header_len..)?)?;
+    Some(Fields {
+        protocol: Protocol(opp.protocol),
+        header_len: ip.header_len.saturating_add(opp.len()),
+        payload_len: ip.payload_len.checked_sub(opp.len())?,
+        ..*ip
+    })
+}
+
 /// The bytes at `at`, if they are there.
 fn chunk_at<const N: usize>(bytes: &mut [u8], at: usize) -> Option<&mut [u8; N]> {
     bytes.get_mut(at..)?.first_chunk_mut()
@@ -247,21 +270,21 @@ impl Replacement {
         Ok(())
     }
 
-    /// Appends a network header with the addresses of `to`: `old`, or if that is of the other family
-    /// one that says the same.
+    /// Appends a network header with the addresses of `to`: the one that is `kept`, or a new one that
+    /// says what the fields do.
     fn push_network(
         &mut self,
-        old: &[u8],
+        kept: Option<&[u8]>,
         fields: &Fields,
         to: &Tuple,
         identification: u16,
     ) -> Result<(), NotTranslated> {
-        if fields.family != to.family {
+        let Some(kept) = kept else {
             let header = fields.header(to.family, to.source, to.destination, identification)?;
             return Ok(self.push(header.bytes())?);
-        }
+        };
         let at = self.len;
-        self.push(old.get(..fields.header_len).ok_or(Malformed)?)?;
+        self.push(kept)?;
         readdress(self.rest_mut(at), to);
         Ok(())
     }
@@ -294,9 +317,15 @@ pub fn translate(leading: &[u8], to: &Addressee) -> Result<Replacement, NotTrans
     if sent.protocol != report.tuple.protocol {
         return Err(NotTranslated::Malformed);
     }
+    // In its own family a header stays, unless something goes from behind it.
+    let is_kept = old.family == sent.family && !report.introduced;
+    let kept = leading.get(..old.header_len).filter(|_| is_kept);
+    let kept_quote = report.quote.get(..report.quoted.header_len);
+    let kept_quote = kept_quote.filter(|_| is_kept);
+    let written = report.quoted.written_len(sent.family);
     let payload_len = old
         .payload_len
-        .saturating_add(report.quoted.len_in(sent.family))
+        .saturating_add(kept_quote.map_or(written, <[u8]>::len))
         .saturating_sub(report.quoted.header_len);
     let ip = Fields {
         payload_len,
@@ -308,11 +337,11 @@ pub fn translate(leading: &[u8], to: &Addressee) -> Result<Replacement, NotTrans
         replaced: old.header_len.saturating_add(report.message.len()),
     };
     let way = sent.reversed();
-    new.push_network(leading, &ip, &way, to.identification)?;
+    new.push_network(kept, &ip, &way, to.identification)?;
     let message = new.len;
     new.push(&report.header_for(to)?)?;
     // Nobody puts a quoted packet together from fragments: it needs no identification.
-    new.push_network(report.quote, &report.quoted, sent, 0)?;
+    new.push_network(kept_quote, &report.quoted, sent, 0)?;
     let transport = new.len;
     new.push(report.transport)?;
     report.turn_back(new.rest_mut(transport), to);

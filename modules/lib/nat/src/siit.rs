@@ -109,14 +109,12 @@ impl Fields {
         self.header_len.saturating_add(self.payload_len)
     }
 
-    /// Bytes of the header in that family; in its own it stays as it is.
+    /// Bytes of the [`header`](Self::header) that is written in that family.
     #[inline]
-    pub fn len_in(&self, family: Family) -> usize {
+    pub fn written_len(&self, family: Family) -> usize {
         match (family, self.fragment) {
-            _ if family == self.family => self.header_len,
-            (Family::V4, _) => V4_LEN,
-            (Family::V6, None) => Ipv6::LEN,
             (Family::V6, Some(_)) => MAX_LEN,
+            _ => header_len(family),
         }
     }
 

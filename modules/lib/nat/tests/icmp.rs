@@ -8,6 +8,8 @@ use common::*;
 use nat::icmp::{is_error, quoted_tuple, translate, Addressee, NotTranslated, LOOK_AT};
 use nat::{Address, Family, Malformed, Port, Protocol, SequenceShift, Tuple};
 use proptest::prelude::*;
+use wire::toa::Toa;
+use wire::uoa::{self, Opp};
 
 /// An error with this ICMP header, whose checksum is filled in.
 fn error(
@@ -613,6 +615,57 @@ fn sctp_is_left_alone_where_its_length_is_not_known() {
     assert_eq!(checksum(&[&after[20..]]), [0, 0]);
 }
 
+#[test]
+fn what_the_director_has_put_in_front_of_a_datagram_is_taken_out() {
+    for (client, server) in [
+        (Family::V4, Family::V4),
+        (Family::V4, Family::V6),
+        (Family::V6, Family::V4),
+        (Family::V6, Family::V6),
+    ] {
+        let (sent, server) = flow(client, server, Protocol::UDP);
+        let rest = Rest {
+            payload: vec![9; 33],
+            ..plain()
+        };
+        let opp = Opp {
+            client: Toa {
+                kind: uoa::OPTION,
+                family: client,
+                address: sent.source,
+                port: sent.source_port.0,
+            },
+            protocol: 17,
+        };
+        let segment = transport(&server, &rest, false);
+        let behind = [&opp.encode()[..opp.len()], &segment].concat();
+        let (from, to) = (server.source, server.destination);
+        let mut quoted = PLAIN.header(server.family, &from, &to, 248, behind.len());
+        quoted.extend(&behind);
+        let unreachable = |family| match family {
+            Family::V4 => [3, 1, 0, 0, 0, 0, 0, 0],
+            Family::V6 => [1, 0, 0, 0, 0, 0, 0, 0],
+        };
+        let (icmp, family) = (unreachable(server.family), server.family);
+        let before = error(router(family), from, family, &PLAIN, icmp, &quoted);
+        assert_eq!(quoted_tuple(&before), Ok(server));
+
+        let ip = Network {
+            id: if client == Family::V4 { 0x1234 } else { 0 },
+            ..PLAIN
+        };
+        let about = quote(&sent, &PLAIN, &rest, 100);
+        let icmp = unreachable(client);
+        let after = error(sent.destination, sent.source, client, &ip, icmp, &about);
+        assert_eq!(passed_on(&before, &addressee(sent)), Ok(after));
+
+        // Cut within the header of OPP, it says nothing of the client.
+        let cut = &quoted[..quoted.len() - segment.len() - 1];
+        let before = error(router(family), from, family, &PLAIN, icmp, cut);
+        assert_eq!(quoted_tuple(&before), Err(Malformed));
+    }
+}
+
 /// Errors that both families have, with what they are in the other one.
 fn icmp(from: Family, to: Family) -> impl Strategy<Value = ([u8; 8], [u8; 8])> {
     let v4 = [
@@ -764,7 +817,7 @@ proptest! {
         (sent, _) in tuples(),
         first in family(),
         kind in 0u8..13,
-        inner in 0usize..4,
+        inner in 0usize..5,
     ) {
         // Far enough from nonsense to get deep into the functions.
         let (start, number, at): (&[u8], usize, usize) = match first {
@@ -774,7 +827,7 @@ proptest! {
         for (byte, &value) in bytes.iter_mut().zip(start) { *byte = value; }
         if let Some(byte) = bytes.get_mut(at) { *byte = kind; }
         if let Some(byte) = bytes.get_mut(at + 8) { *byte = start[0]; }
-        if let Some(byte) = bytes.get_mut(at + 8 + number) { *byte = [6, 17, 132, 44][inner]; }
+        if let Some(byte) = bytes.get_mut(at + 8 + number) { *byte = [6, 17, 132, 44, 248][inner]; }
         let _ = (is_error(&bytes), quoted_tuple(&bytes));
         if let Ok(new) = translate(&bytes, &addressee(sent)) {
             prop_assert!(new.replaced <= bytes.len());

@@ -89,6 +89,9 @@ pub fn replaced(old: [u8; 4], new: [u8; 4], after: usize, field: [u8; 4]) -> [u8
             difference = product(power, difference);
         }
         zeroes >>= 1;
+        if zeroes == 0 {
+            break;
+        }
     }
     (u32::from_le_bytes(field) ^ difference).to_le_bytes()
 }

@@ -2,7 +2,7 @@
 
 //! ICMP (RFC 792), as far as errors quote other packets; the layout is ICMPv6's, too.
 
-use crate::{Ipv4, Malformed};
+use crate::Malformed;
 
 /// Bytes of the header; in errors the quoted packet follows.
 pub const LEN: usize = 8;
@@ -58,33 +58,12 @@ impl Icmp {
     }
 }
 
-/// Whether a type is an error's.
+/// Whether a type is one of the errors: destination unreachable, source quench, time exceeded or
+/// parameter problem.
 #[inline]
-pub const fn is_error_type(kind: u8) -> bool {
+pub const fn is_error(kind: u8) -> bool {
     matches!(
         kind,
         UNREACHABLE | SOURCE_QUENCH | TIME_EXCEEDED | PARAMETER_PROBLEM
     )
-}
-
-/// Whether an IPv4 packet is an ICMP error: destination unreachable, source quench, time exceeded or
-/// parameter problem.
-#[inline]
-pub fn is_error(packet: &[u8]) -> bool {
-    match Ipv4::parse(packet) {
-        Ok(ip) if ip.protocol() == PROTOCOL && !ip.is_fragment() => {
-            ip.rest().first().is_some_and(|&kind| is_error_type(kind))
-        }
-        _ => false,
-    }
-}
-
-/// Offset of the packet that an error quotes.
-#[inline]
-pub fn quoted_at(packet: &[u8]) -> Result<usize, Malformed> {
-    let ip = Ipv4::parse(packet)?;
-    ip.header_len()
-        .checked_add(LEN)
-        .filter(|&at| at < packet.len())
-        .ok_or(Malformed)
 }
