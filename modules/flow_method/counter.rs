@@ -45,12 +45,28 @@ counters! {
     AddToaHeaderFull = note c"fullnat_add_toa_head_full",
     /// Not so because memory was out.
     AddToaNoMemory = note c"fullnat_add_toa_fail_mem",
+    /// Not so because the packet's segments have headers of their own.
+    AddToaFailProto = note c"fullnat_add_toa_fail_proto",
     /// Options that claimed to be such an address and came from the client: removed.
     ToaForged = note c"fullnat_toa_removed",
+    /// Datagrams that went to a real server with the client's address in front.
+    AddUoaOk = note c"fullnat_add_uoa_ok",
+    /// Not so for want of room: the address went ahead in a packet of its own.
+    AddUoaAlone = note c"fullnat_add_uoa_alone",
+    /// Not so because memory was out.
+    AddUoaNoMemory = note c"fullnat_add_uoa_fail_mem",
+    /// Flows that cannot be introduced in the way the service wants: an IP option is for IPv4.
+    AddUoaFailProto = note c"fullnat_add_uoa_fail_proto",
+    /// Datagrams with IP options that claimed to be such an address and came from the client:
+    /// removed.
+    UoaForged = note c"fullnat_uoa_removed",
     /// Connections bound to a local address.
     ConnNew = note c"fullnat_conn_new",
     /// Of those, how many had to take a port that the server may remember.
     ConnReused = note c"fullnat_conn_reused",
+    /// Connections that began anew on a port the server may remember, while IPVS still had the last
+    /// one.
+    ConnRebased = note c"fullnat_conn_rebased",
     /// New connections dropped: the module of the forwarding method is not loaded.
     NoMethod = drop c"fullnat_no_method",
     /// New connections dropped: one-packet scheduling leaves nothing to bind to.

@@ -16,7 +16,7 @@ mod method;
 mod scene;
 
 pub use counter::Counter;
-pub use flow::{Flow, TcpStory};
+pub use flow::Flow;
 pub use introduction::{Introduction, ToaMode, UoaMode};
-pub use method::{Method, Registration, Story};
+pub use method::{Duty, Method, Registration};
 pub use scene::{Scene, Tunables};

@@ -21,14 +21,14 @@ pub struct Method {
     /// translated. `LastUse` is what the server may remember of the port.
     pub bound: fn(&Scene, &Flow, &Headers, &mut Packet<'_>, Option<LastUse>),
     /// A packet of the client, translated, about to leave on that route.
-    pub request: Story,
+    pub request: Duty,
     /// A packet of the real server, translated, about to leave on that route.
-    pub reply: Story,
+    pub reply: Duty,
 }
 
 /// What a method does to a packet as it leaves: headers of the family it goes out with, kept true.
 /// Returns why the packet must be dropped.
-pub type Story = fn(&Scene, &Flow, &mut Headers, &mut Packet<'_>, &Route) -> Result<(), Counter>;
+pub type Duty = fn(&Scene, &Flow, &mut Headers, &mut Packet<'_>, &Route) -> Result<(), Counter>;
 
 // The names are C's, for the module loader; both sides are Rust, built together.
 #[expect(improper_ctypes)]

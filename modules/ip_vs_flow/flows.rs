@@ -136,7 +136,7 @@ impl Flows {
     pub(crate) fn end(&self, entry: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
         let removed = self.table.remove(entry);
         let port = entry.flow.server.source_port;
-        entry.ports.release(port, entry.flow.tcp.last_sequence());
+        entry.ports.release(port, entry.flow.story.last_use());
         entry.local_address.released();
         self.bound.fetch_sub(1, Relaxed);
         removed

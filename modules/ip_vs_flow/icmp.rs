@@ -46,7 +46,7 @@ pub(crate) fn pass_to_client(
         return Verdict::Accept;
     };
     let flow = &bound.flow;
-    pass(net, namespace, packet, flow.client, flow.tcp.shift())
+    pass(net, namespace, packet, flow.client, flow.story.sequence_shift())
 }
 
 fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {

@@ -86,7 +86,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         scene: &namespace.scene,
         flow: &bound.flow,
         rewrite: bound.flow.reply(),
-        story: bound.method.reply,
+        duty: bound.method.reply,
     }
     .forward(packet, headers)
 }

@@ -86,7 +86,7 @@ pub(crate) fn forward(
         scene: &namespace.scene,
         flow: &bound.flow,
         rewrite: bound.flow.request(),
-        story: bound.method.request,
+        duty: bound.method.request,
     }
     .forward(packet, headers)
 }

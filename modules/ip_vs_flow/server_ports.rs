@@ -57,11 +57,10 @@ impl ServerPorts {
         ports.allocate(records, time::seconds())
     }
 
-    /// Gives a port back. `last_sequence` is what a TIME_WAIT socket of the server remembers.
-    pub(crate) fn release(&self, port: Port, last_sequence: Option<u32>) {
+    /// Gives a port back. `last` is what a TIME_WAIT socket of the server remembers.
+    pub(crate) fn release(&self, port: Port, last: Option<LastUse>) {
         let mut pool = self.pool.lock();
         let Pool { ports, records } = &mut *pool;
-        let last = last_sequence.map(|end_seq| LastUse { end_seq });
         // A port that was not allocated cannot get here: a flow gives its port back once.
         let _ = ports.release(records, port, last, time::seconds());
     }

@@ -7,7 +7,7 @@
 //!
 //! Kernel counterpart: `ip_forward()`, `ip6_forward()` and `ip_vs_nat_xmit()`.
 
-use flow_method::{Counter, Flow, Scene, Story};
+use flow_method::{Counter, Duty, Flow, Scene};
 use kernel_net::net::Net;
 use kernel_net::netfilter::Verdict;
 use kernel_net::route::{IcmpError, Route};
@@ -25,7 +25,7 @@ pub(crate) struct Transit<'a> {
     /// The translation.
     pub(crate) rewrite: Rewrite,
     /// What the method does before the packet leaves.
-    pub(crate) story: Story,
+    pub(crate) duty: Duty,
 }
 
 impl Transit<'_> {
@@ -55,7 +55,7 @@ impl Transit<'_> {
         } else {
             self.change_family(packet, &mut headers, hops)?;
         }
-        (self.story)(self.scene, self.flow, &mut headers, packet, &route)?;
+        (self.duty)(self.scene, self.flow, &mut headers, packet, &route)?;
         Ok(route)
     }
 

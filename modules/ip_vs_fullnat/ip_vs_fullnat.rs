@@ -5,11 +5,9 @@
 //! The engine (`ip_vs_flow`) translates; this module adds what a TCP connection needs when many
 //! clients share one address, and what the application on the real server needs to know:
 //!
-//! - [`request`]: the client's address as a TCP option, sequence numbers a server's TIME_WAIT socket
-//!   accepts, no time stamps of strangers;
+//! - [`request`]: sequence numbers and time stamps a server's TIME_WAIT socket accepts;
+//! - [`toa`], [`uoa`]: the client's address, as a TCP option or in front of a datagram;
 //! - [`reply`]: a maximum segment size that leaves room for the address, the same numbers back.
-//!
-//! UDP datagrams are translated and nothing else.
 
 use flow_method::{Method, Registration};
 use kernel::prelude::*;
@@ -18,6 +16,8 @@ use kernel_net::net::{self, Net, PerNet, Slot};
 mod packet;
 mod reply;
 mod request;
+mod toa;
+mod uoa;
 
 module! {
     type: FullNat,

@@ -1,66 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The TCP header of a packet, read once and changed in place.
+//! A translated packet on its way out, as a method sees it.
 //!
-//! A change of the header is a change of its checksum: [`Segment::edit`] takes both together. When
+//! A change of a TCP header is a change of its checksum: [`Departure::edit`] takes both together. When
 //! the NIC is to complete the checksum, the field covers the pseudo header only, and edits of the TCP
 //! header leave it alone.
 
-use flow_method::Counter;
+use flow_method::{Counter, Flow, Scene};
+use kernel_net::route::Route;
 use kernel_net::skb::Packet;
 use nat::{ChecksumState, Headers};
+use wire::toa::Toa;
 use wire::{Delta, Flags, Tcp};
 
-/// Where the TCP header of a packet lies and what it says.
+/// What a method is given.
+pub(crate) struct Departure<'a, 'p> {
+    pub(crate) scene: &'a Scene,
+    pub(crate) flow: &'a Flow,
+    pub(crate) headers: &'a mut Headers,
+    pub(crate) packet: &'a mut Packet<'p>,
+    pub(crate) route: &'a Route,
+}
+
+/// What a TCP header says.
 #[derive(Clone, Copy)]
 pub(crate) struct Segment {
-    /// Offset of the TCP header in the packet.
-    pub(crate) at: usize,
-    /// Offset of what follows it.
-    pub(crate) end: usize,
     pub(crate) seq: u32,
     pub(crate) ack: u32,
     pub(crate) flags: Flags,
-    /// Bytes of data in the packet.
-    pub(crate) data_len: usize,
 }
 
 impl Segment {
     /// Reads the header; the engine has made sure that it is all there.
-    pub(crate) fn of(headers: &Headers, packet: &Packet<'_>) -> Result<Self, Counter> {
-        let read = || {
-            let tcp = Tcp::parse(packet.linear().get(headers.transport..)?).ok()?;
-            Some(Self {
-                at: headers.transport,
-                end: headers.end,
-                seq: tcp.seq(),
-                ack: tcp.ack(),
-                flags: tcp.flags(),
-                data_len: packet.len().checked_sub(headers.end)?,
-            })
-        };
-        read().ok_or(Counter::Malformed)
+    #[inline]
+    pub(crate) fn of(packet: &Packet<'_>, headers: &Headers) -> Result<Self, Counter> {
+        let tcp = packet
+            .linear()
+            .get(headers.transport..)
+            .and_then(<[u8]>::first_chunk::<{ Tcp::MIN }>)
+            .ok_or(Counter::Malformed)?;
+        let tcp = Tcp::parse_fixed(tcp).map_err(|_| Counter::Malformed)?;
+        Ok(Self {
+            seq: tcp.seq(),
+            ack: tcp.ack(),
+            flags: tcp.flags(),
+        })
+    }
+}
+
+/// Whether a TCP header has options.
+#[inline]
+pub(crate) fn has_options(headers: &Headers) -> bool {
+    headers.end.wrapping_sub(headers.transport) != Tcp::MIN
+}
+
+impl Departure<'_, '_> {
+    /// The TCP options.
+    pub(crate) fn options(&self) -> &[u8] {
+        let tcp = |at: usize, end: usize| self.packet.linear().get(at..end)?.get(Tcp::MIN..);
+        tcp(self.headers.transport, self.headers.end).unwrap_or(&[])
     }
 
-    /// Whether there are options.
-    pub(crate) fn has_options(&self) -> bool {
-        self.end.saturating_sub(self.at) > Tcp::MIN
+    /// The client's address, as an option of that kind.
+    pub(crate) fn client(&self, kind: u8) -> Toa {
+        let client = &self.flow.client;
+        Toa {
+            kind,
+            family: client.family,
+            address: client.source,
+            port: client.source_port.0,
+        }
     }
 
-    /// Changes the header; `change` gets all of it and says what that does to the checksum.
-    pub(crate) fn edit(
-        &self,
-        packet: &mut Packet<'_>,
-        change: impl FnOnce(&mut [u8]) -> Delta,
-    ) -> Result<(), Counter> {
-        let state = packet.prepare_checksum();
-        let bytes = packet.write(self.end).ok_or(Counter::NoMemory)?;
-        let header = bytes.get_mut(self.at..).ok_or(Counter::Malformed)?;
-        let delta = change(header);
+    /// Changes the TCP header; `change` gets all of it and says what that does to the checksum.
+    pub(crate) fn edit(&mut self, change: impl FnOnce(&mut [u8]) -> Delta) -> Result<(), Counter> {
+        let state = self.packet.prepare_checksum();
+        let bytes = self.packet.write(self.headers.end);
+        let tcp = bytes
+            .ok_or(Counter::NoMemory)?
+            .get_mut(self.headers.transport..)
+            .ok_or(Counter::Malformed)?;
+        let delta = change(tcp);
         if state == ChecksumState::Complete {
-            fix(header, |check| delta.apply(check));
+            fix(tcp, |check| delta.apply(check));
         }
         Ok(())
+    }
+
+    /// Changes the TCP options.
+    pub(crate) fn edit_options(
+        &mut self,
+        change: impl FnOnce(&mut [u8]) -> Delta,
+    ) -> Result<(), Counter> {
+        self.edit(|tcp| tcp.get_mut(Tcp::MIN..).map_or(Delta::NONE, change))
     }
 }
 

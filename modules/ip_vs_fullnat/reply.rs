@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a real server's packet goes through before its addresses change.
+//! What a real server's packet gets beside its translation.
 //!
 //! The server's SYN-ACK tells when the client's introduction ends and how large segments may be: it
 //! leaves with a maximum segment size that has room for the option the director will add. Shifted
-//! sequence numbers are shifted back.
+//! sequence numbers and time stamps are shifted back. What the server acknowledges last is what it
+//! will remember of the port.
 
-use flow_method::{Counter, Flow, Scene};
+use flow_method::{Counter, Flow, Scene, ToaMode};
 use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{Headers, Protocol, SequenceShift};
+use nat::{Family, Headers, Protocol, SequenceShift, TimestampShift};
 use wire::toa::{LEN_V4, LEN_V6};
-use wire::{tcp_options, Delta, Family, Tcp};
+use wire::{tcp_options, Delta};
 
-use crate::packet::Segment;
+use crate::packet::{has_options, Departure, Segment};
 
 /// Below this no maximum segment size is lowered (RFC 879: hosts need not send less).
 const MIN_MSS: u16 = 88;
@@ -24,30 +25,78 @@ pub(crate) fn reply(
     flow: &Flow,
     headers: &mut Headers,
     packet: &mut Packet<'_>,
-    _route: &Route,
+    route: &Route,
 ) -> Result<(), Counter> {
-    if flow.client.protocol != Protocol::TCP {
+    if headers.tuple.protocol != Protocol::TCP {
         return Ok(());
     }
-    let shift = flow.tcp.shift();
-    let segment = Segment::of(headers, packet)?;
-    if shift != SequenceShift::NONE {
-        segment.edit(packet, |tcp| shift.shift_reply(tcp).unwrap_or_default())?;
+    let segment = Segment::of(packet, headers)?;
+    if segment.flags.ack() {
+        flow.story.server_acknowledged(segment.ack);
     }
-    if segment.flags.syn() && segment.flags.ack() {
-        flow.tcp.server_answered(segment.seq.wrapping_add(1));
-        if scene.tunables.adjusts_mss() && segment.has_options() {
-            let room = match flow.client.family {
-                Family::V4 => LEN_V4,
-                Family::V6 => LEN_V6,
-            };
-            segment.edit(packet, |tcp| {
-                // CAST: Eight or twenty.
-                tcp.get_mut(Tcp::MIN..).map_or(Delta::NONE, |options| {
-                    tcp_options::lower_mss(options, room as u16, MIN_MSS)
-                })
-            })?;
+    if segment.flags.is_midstream() && !flow.story.is_shifted() {
+        return Ok(());
+    }
+    let departure = Departure {
+        scene,
+        flow,
+        headers,
+        packet,
+        route,
+    };
+    eventful(departure, segment)
+}
+
+/// A segment that begins or ends something, or belongs to a connection that is shifted.
+#[inline(never)]
+fn eventful(mut departure: Departure<'_, '_>, segment: Segment) -> Result<(), Counter> {
+    let story = &departure.flow.story;
+    shift_back(&mut departure)?;
+    let flags = segment.flags;
+    if flags.rst() {
+        story.server_reset();
+    } else if flags.fin() {
+        story.server_closed();
+    } else if flags.syn() && flags.ack() {
+        let told = departure.flow.introduction.toa != ToaMode::Off;
+        let tunables = &departure.scene.tunables;
+        story.server_answered(
+            segment.seq.wrapping_add(1),
+            told && tunables.introduces_tcp(),
+        );
+        if told && tunables.adjusts_mss() && has_options(departure.headers) {
+            return leave_room(&mut departure);
         }
     }
     Ok(())
+}
+
+/// Lowers the maximum segment size by what a client's address takes.
+fn leave_room(departure: &mut Departure<'_, '_>) -> Result<(), Counter> {
+    let room = match departure.flow.client.family {
+        Family::V4 => LEN_V4,
+        Family::V6 => LEN_V6,
+    };
+    // CAST: Eight or twenty.
+    departure.edit_options(|options| tcp_options::lower_mss(options, room as u16, MIN_MSS))
+}
+
+/// Shifts acknowledgements and echoed time stamps back to what the client has sent.
+fn shift_back(departure: &mut Departure<'_, '_>) -> Result<(), Counter> {
+    let story = &departure.flow.story;
+    let (sequence, timestamp) = (story.sequence_shift(), story.timestamp_shift());
+    if sequence == SequenceShift::NONE && timestamp == TimestampShift::NONE {
+        return Ok(());
+    }
+    departure.edit(|tcp| {
+        let moved = match sequence {
+            SequenceShift::NONE => Delta::NONE,
+            shift => shift.shift_reply(tcp).unwrap_or_default(),
+        };
+        let stamped = match timestamp {
+            TimestampShift::NONE => Delta::NONE,
+            shift => shift.shift_reply(tcp).unwrap_or_default(),
+        };
+        moved.then(stamped)
+    })
 }

@@ -1,35 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a client's packet goes through before its addresses change.
+//! What a client's packet gets beside its translation.
 //!
 //! The server sees all clients as one host, so what a client says about itself must not contradict
-//! what another one said: a SYN loses its time stamps, and sequence numbers are shifted where the
-//! server remembers the port. In return the server is told the client's address, as DPVS tells it:
-//! with every segment until the client has acknowledged the server's first byte, never with a SYN.
+//! what another one said: sequence numbers are shifted where the server remembers the port, and time
+//! stamps are removed from the SYN, or shifted, too. In return the server is told the client's
+//! address ([`crate::toa`], [`crate::uoa`]).
+//!
+//! Nearly all packets need nothing, and are found to need nothing by a few comparisons.
 
-use flow_method::{Counter, Flow, Scene, ToaMode};
+use flow_method::{Counter, Flow, Scene, ToaMode, UoaMode};
 use kernel_net::route::Route;
 use kernel_net::skb::Packet;
-use nat::{ChecksumState, Headers, LastUse, Protocol, SequenceShift};
-use wire::toa::{self, Refusal, Toa};
-use wire::{put, tcp_options, Delta, Tcp};
+use kernel_net::time;
+use nat::{Headers, LastUse, Protocol, SequenceShift, TimestampShift};
+use wire::{tcp_options, Delta};
 
-use crate::packet::{fix, Segment};
+use crate::packet::{has_options, Departure, Segment};
+use crate::{toa, uoa};
 
-/// `Method::bound`: how the client's sequence numbers are shifted.
+/// `Method::bound`: how the client's sequence numbers are shifted, how many datagrams introduce it.
 pub(crate) fn bound(
-    _scene: &Scene,
+    scene: &Scene,
     flow: &Flow,
     headers: &Headers,
     packet: &mut Packet<'_>,
-    last_use: Option<LastUse>,
+    last: Option<LastUse>,
 ) {
-    if flow.client.protocol != Protocol::TCP {
-        return;
-    }
-    if let Ok(segment) = Segment::of(headers, packet) {
-        flow.tcp
-            .set_shift(SequenceShift::choose(segment.seq, last_use));
+    match headers.tuple.protocol {
+        Protocol::TCP => {
+            if let Ok(segment) = Segment::of(packet, headers) {
+                flow.story.begin(segment.seq, last);
+            }
+        }
+        Protocol::UDP if flow.introduction.uoa != UoaMode::Off => {
+            flow.story.introduce(scene.tunables.introducing_datagrams());
+        }
+        _ => {}
     }
 }
 
@@ -41,154 +48,90 @@ pub(crate) fn request(
     packet: &mut Packet<'_>,
     route: &Route,
 ) -> Result<(), Counter> {
-    if flow.client.protocol != Protocol::TCP {
+    let departure = Departure {
+        scene,
+        flow,
+        headers,
+        packet,
+        route,
+    };
+    match departure.headers.tuple.protocol {
+        Protocol::TCP => segment(departure),
+        Protocol::UDP => uoa::datagram(departure),
+        _ => Ok(()),
+    }
+}
+
+#[inline]
+fn segment(departure: Departure<'_, '_>) -> Result<(), Counter> {
+    let segment = Segment::of(departure.packet, departure.headers)?;
+    let story = &departure.flow.story;
+    if segment.flags.is_midstream() && story.is_plain() && !has_options(departure.headers) {
+        story.client_acknowledged(segment.ack);
         return Ok(());
     }
-    let segment = Segment::of(headers, packet)?;
-    let shift = flow.tcp.shift();
-    if shift != SequenceShift::NONE {
-        segment.edit(packet, |tcp| shift.shift_request(tcp).unwrap_or_default())?;
+    eventful(departure, segment)
+}
+
+/// A segment that begins or ends something, has options, or belongs to a connection that needs more
+/// than a translation.
+#[inline(never)]
+fn eventful(mut departure: Departure<'_, '_>, segment: Segment) -> Result<(), Counter> {
+    let flags = segment.flags;
+    let story = &departure.flow.story;
+    if flags.syn() && !flags.ack() {
+        return syn(departure, segment);
     }
-    if segment.flags.fin() {
-        // CAST: A segment is far below 4 GiB.
-        let next = segment
-            .seq
-            .wrapping_add(segment.data_len as u32)
-            .wrapping_add(1);
-        flow.tcp.client_finished(shift.to_server(next));
+    if flags.ack() {
+        story.client_acknowledged(segment.ack);
     }
-    if segment.flags.syn() {
-        syn(scene, &segment, packet)
-    } else if flow.introduction.toa != ToaMode::Off
-        && !segment.flags.rst()
-        && flow.tcp.introduces_client(segment.ack)
-        && scene.tunables.introduces_tcp()
-    {
-        introduce(scene, flow, headers, &segment, packet, route.mtu())
+    if flags.fin() || flags.rst() {
+        story.client_closed();
+    }
+    shift(&mut departure)?;
+    if !flags.rst() && story.introduces_client(segment.ack) {
+        toa::introduce(&mut departure, wire::toa::place)
     } else {
-        disarm(scene, &segment, packet)
+        toa::disarm(&mut departure)
     }
 }
 
-/// The first segment of a client.
-fn syn(scene: &Scene, segment: &Segment, packet: &mut Packet<'_>) -> Result<(), Counter> {
-    disarm(scene, segment, packet)?;
-    if scene.tunables.removes_timestamps() && segment.has_options() {
-        segment.edit(packet, |tcp| {
-            tcp.get_mut(Tcp::MIN..)
-                .map_or(Delta::NONE, tcp_options::remove_timestamps)
-        })?;
+/// The first segment of a connection.
+fn syn(mut departure: Departure<'_, '_>, segment: Segment) -> Result<(), Counter> {
+    let (scene, flow) = (departure.scene, departure.flow);
+    if flow.story.begins_anew(segment.seq) {
+        scene.count(Counter::ConnRebased);
     }
-    Ok(())
-}
-
-/// Removes what a client has made up to pass for somebody else.
-fn disarm(scene: &Scene, segment: &Segment, packet: &mut Packet<'_>) -> Result<(), Counter> {
-    let suspicious = |packet: &Packet<'_>| {
-        let options = packet
-            .linear()
-            .get(segment.at..segment.end)?
-            .get(Tcp::MIN..)?;
-        Some(toa::has_forged(options))
-    };
-    if !segment.has_options() || suspicious(packet) != Some(true) {
-        return Ok(());
-    }
-    segment.edit(packet, |tcp| match tcp.get_mut(Tcp::MIN..) {
-        Some(options) => toa::remove_forged(options).1,
-        None => Delta::NONE,
-    })?;
-    scene.count(Counter::ToaForged);
-    Ok(())
-}
-
-/// Puts the client's address in front of the other options. The packet goes on without it if there
-/// is no way to.
-fn introduce(
-    scene: &Scene,
-    flow: &Flow,
-    headers: &mut Headers,
-    segment: &Segment,
-    packet: &mut Packet<'_>,
-    mtu: u32,
-) -> Result<(), Counter> {
-    let client = Toa {
-        kind: flow.introduction.toa_kind,
-        family: flow.client.family,
-        address: flow.client.source,
-        port: flow.client.source_port.0,
-    };
-    // Of a GSO packet, each segment gets the option: the longest of them decides.
-    let room = if packet.fits(mtu.saturating_sub(toa::LEN_V6 as u32)) {
-        toa::LEN_V6
-    } else if packet.fits(mtu.saturating_sub(client.len() as u32)) {
-        client.len()
-    } else {
-        0
-    };
-    // No IP header can tell a length beyond 16 bits.
-    let room = room.min(usize::from(u16::MAX).saturating_sub(packet.len()));
-    let options = packet
-        .linear()
-        .get(segment.at..segment.end)
-        .and_then(|tcp| tcp.get(Tcp::MIN..));
-    let placement = toa::place(&client, options.ok_or(Counter::Malformed)?, room);
-    let outcome = match placement {
-        Ok(placement) => {
-            if placement.forged > 0 {
-                scene.count(Counter::ToaForged);
-            }
-            if replace_options(headers, segment, packet, placement.options()).is_some() {
-                scene.count(Counter::AddToaOk);
-                return Ok(());
-            }
-            Counter::AddToaNoMemory
+    if let Some((value, _)) = tcp_options::timestamps(departure.options()) {
+        if scene.tunables.removes_timestamps() {
+            departure.edit_options(tcp_options::remove_timestamps)?;
+        } else {
+            flow.story
+                .carry_timestamps(TimestampShift::choose(value, time::milliseconds()));
         }
-        Err(Refusal::HeaderFull) => Counter::AddToaHeaderFull,
-        Err(Refusal::TooLong) => Counter::AddToaTooLong,
-    };
-    scene.count(outcome);
-    disarm(scene, segment, packet)
+    }
+    shift(&mut departure)?;
+    if flow.introduction.toa == ToaMode::Syn && scene.tunables.introduces_tcp() {
+        toa::introduce(&mut departure, wire::toa::place_in_syn)
+    } else {
+        toa::disarm(&mut departure)
+    }
 }
 
-/// Replaces the options of a segment, and corrects the lengths and checksums of both headers.
-fn replace_options(
-    headers: &mut Headers,
-    segment: &Segment,
-    packet: &mut Packet<'_>,
-    new: &[u8],
-) -> Option<()> {
-    let at = segment.at.checked_add(Tcp::MIN)?;
-    let old_len = segment.end.checked_sub(at)?;
-    let mut old = [0; Tcp::MAX_OPTIONS];
-    let old = old.get_mut(..old_len)?;
-    old.copy_from_slice(packet.linear().get(at..segment.end)?);
-    let old_total = packet.len();
-
-    let state = packet.prepare_checksum();
-    packet.replace(at, old_len, new).ok()?;
-
-    let total = packet.len();
-    // CAST: The caller leaves room within the 16 bits of an IP length.
-    let length = |total: usize| (total.wrapping_sub(segment.at) as u16).to_be_bytes();
-    let pseudo = Delta::of_word(length(old_total), length(total));
-    let bytes = packet.write(at.checked_add(new.len())?)?;
-    let header_len = Tcp::MIN.checked_add(new.len())?;
-
-    headers.resize(bytes, total)?;
-    headers.end = at.checked_add(new.len())?;
-
-    let tcp = bytes.get_mut(segment.at..)?;
-    let offset_flags = tcp
-        .get(Tcp::OFFSET_FLAGS..)
-        .and_then(<[u8]>::first_chunk)
-        .copied()?;
-    let new_offset_flags = Tcp::parse_fixed(tcp).ok()?.offset_flags(header_len);
-    put(tcp, Tcp::OFFSET_FLAGS, new_offset_flags);
-    let header = Delta::between(old, new).then(Delta::of_word(offset_flags, new_offset_flags));
-    fix(tcp, |check| match state {
-        ChecksumState::Complete => pseudo.then(header).apply(check),
-        ChecksumState::Partial => pseudo.apply_to_pseudo(check),
-    });
-    Some(())
+/// Shifts sequence number and time stamps to what the server is to see.
+fn shift(departure: &mut Departure<'_, '_>) -> Result<(), Counter> {
+    let story = &departure.flow.story;
+    let (sequence, timestamp) = (story.sequence_shift(), story.timestamp_shift());
+    if sequence == SequenceShift::NONE && timestamp == TimestampShift::NONE {
+        return Ok(());
+    }
+    departure.edit(|tcp| {
+        // The header has been read: neither fails.
+        let moved = sequence.shift_request(tcp).unwrap_or_default();
+        let stamped = match timestamp {
+            TimestampShift::NONE => Delta::NONE,
+            shift => shift.shift_request(tcp).unwrap_or_default(),
+        };
+        moved.then(stamped)
+    })
 }

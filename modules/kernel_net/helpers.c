@@ -57,6 +57,7 @@ void kn_expire_timer_now(struct timer_list *timer) { mod_timer_pending(timer, ji
 const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(skb); }
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
+struct net *kn_dst_net(const struct dst_entry *dst) { return dst_dev_net_rcu(dst); }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 void kn_dst_release(struct dst_entry *dst) { dst_release(dst); }
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, header); }

@@ -58,6 +58,7 @@ const u8 *kn_tcp_header(const struct sk_buff *skb);
 int kn_dst_error(const struct dst_entry *dst);
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len);
 void kn_dst_hold(struct dst_entry *dst);
+struct net *kn_dst_net(const struct dst_entry *dst);
 u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
 /* net/genetlink.h */

@@ -73,8 +73,15 @@ impl Route {
 }
 
 impl Route {
+    /// The namespace the route leads out of.
+    fn net(&self) -> &Net {
+        // SAFETY: By the invariant, under RCU; the route's device holds the namespace.
+        unsafe { Net::from_raw(c::kn_dst_net(self.as_ptr())) }
+    }
+
     /// Sends a packet of this host's own: all of its bytes, checksums included.
-    pub fn send_bytes(&self, net: &Net, bytes: &[u8]) -> Result {
+    pub fn send_bytes(&self, bytes: &[u8]) -> Result {
+        let net = self.net();
         // CAST: A packet is far below 4 GiB.
         let len = bytes.len() as u32;
         // SAFETY: By the invariant the route and its device are valid; the allocation has room for

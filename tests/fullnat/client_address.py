@@ -242,15 +242,6 @@ def test_a_syn_loses_its_timestamp_and_nothing_else(wire):
     assert not syn.wrong_checksums()
 
 
-def test_a_syn_keeps_its_timestamp_if_removal_is_switched_off(topology, wire):
-    topology.director.sysctl("net.ipv4.vs.fullnat_timestamp_remove_entry", 0)
-    try:
-        syn = Conversation(wire, 44033).client("S", options=LINUX_SYN)
-        assert syn.tcp.options == LINUX_SYN
-    finally:
-        topology.director.sysctl("net.ipv4.vs.fullnat_timestamp_remove_entry", 1)
-
-
 def test_options_nobody_knows_pass_unchanged(wire):
     talk = Conversation(wire, 44034)
     strange = bytes((253, 4, 1, 2)) + bytes((77, 3, 9)) + END
