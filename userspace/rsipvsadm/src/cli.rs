@@ -4,12 +4,16 @@
 //! Nothing is decided here. Values stay text, because the plan can say better what is wrong with
 //! them, and all options are optional, because what goes with what is a table of the plan.
 
+mod explain;
+
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Command, CommandFactory, Parser};
 
 use crate::failure::Failure;
+
+pub use explain::ExplainArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,6 +44,9 @@ Examples:
 
 Exit status: 0 done, 1 it did not work, 2 the command line is wrong.";
 
+/// The word that asks what would happen to a packet.
+const EXPLAIN: &str = "explain";
+
 /// All options as they were given.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(
@@ -48,7 +55,7 @@ Exit status: 0 done, 1 it did not work, 2 the command line is wrong.";
     about = "Administer the kernel's IP Virtual Server, FullNAT included",
     after_long_help = EXAMPLES,
     disable_version_flag = true,
-    override_usage = "rsipvsadm COMMAND [SERVICE] [OPTIONS]"
+    override_usage = "rsipvsadm COMMAND [SERVICE] [OPTIONS]\n       rsipvsadm explain PROTO SRC DST"
 )]
 #[allow(missing_docs, reason = "the comments below are the help texts")]
 pub struct Args {
@@ -361,6 +368,8 @@ pub struct Args {
 pub enum Parsed {
     /// Options.
     Args(Box<Args>),
+    /// The question what would happen to a packet.
+    Explain(ExplainArgs),
     /// A question about the program itself, with the answer.
     Text(String),
 }
@@ -371,6 +380,11 @@ pub enum Parsed {
 ///
 /// [`Failure::Usage`] if there is an option that does not exist, or one without its value.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|word| word == EXPLAIN) {
+        let words = arguments.into_iter().skip(1);
+        return read(ExplainArgs::try_parse_from(words), Parsed::Explain);
+    }
     let words = arguments.into_iter().enumerate().flat_map(|(place, word)| {
         if place == 0 {
             vec![word]
@@ -378,8 +392,21 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
             split_ops(plain_dash(word))
         }
     });
-    match Args::try_parse_from(name_sched_flags(words.collect())) {
-        Ok(args) => Ok(Parsed::Args(Box::new(args))),
+    let args = Args::try_parse_from(name_sched_flags(words.collect()));
+    read(args, |args| Parsed::Args(Box::new(args)))
+}
+
+/// All there is to say about the command line, for manual and completions.
+#[must_use]
+pub fn command() -> Command {
+    Args::command()
+        .subcommand(ExplainArgs::command())
+        .disable_help_subcommand(true)
+}
+
+fn read<T>(args: clap::error::Result<T>, with: fn(T) -> Parsed) -> Result<Parsed, Failure> {
+    match args {
+        Ok(args) => Ok(with(args)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
@@ -465,6 +492,9 @@ fn one_line(error: &clap::Error) -> String {
         ErrorKind::NoEquals | ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             let value = about(ContextKind::InvalidValue).unwrap_or_default();
             format!("{option}: {value} is not a value it takes")
+        }
+        ErrorKind::MissingRequiredArgument => {
+            format!("{option} is missing; see rsipvsadm explain --help")
         }
         ErrorKind::InvalidUtf8 => "an argument is not UTF-8".to_owned(),
         _ => {

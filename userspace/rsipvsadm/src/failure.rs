@@ -8,6 +8,10 @@ use std::process::ExitCode;
 pub const EXIT_FAILURE: u8 = 1;
 /// Exit code for a command line that makes no sense.
 pub const EXIT_USAGE: u8 = 2;
+/// Exit code of `explain` for a packet that would be dropped.
+pub const EXIT_DROPPED: u8 = 3;
+/// Exit code of `explain` for a packet that IPVS has nothing to do with.
+pub const EXIT_UNTOUCHED: u8 = 4;
 
 /// Why nothing, or not everything, was done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,42 +12,29 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipvs_netlink::{Alias, Method};
+use nat::{address_map, Address};
 
-/// Prefix under which IPv6 sees IPv4 (RFC 6052).
-const NAT64: [u8; 12] = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
-/// How many aliases are tried for one server. With 2^28 of them and a thousand servers, the chance
-/// that even two are taken is one in a hundred thousand million.
+/// How many aliases are tried for one server. With 2^28 of them and a thousand servers it is one in
+/// 260,000 that the first is taken.
 const ATTEMPTS: u32 = 16;
 
 /// The name under which an IPv6 service has an IPv4 server.
 #[must_use]
 pub fn nat64(addr: Ipv4Addr) -> Ipv6Addr {
-    let mut octets = [0; 16];
-    octets[..12].copy_from_slice(&NAT64);
-    octets[12..].copy_from_slice(&addr.octets());
-    octets.into()
+    Ipv6Addr::from(*address_map::embed(addr.octets()).octets())
 }
 
 /// Whether an address can only be an alias.
 #[must_use]
 pub fn is_alias(addr: Ipv4Addr) -> bool {
-    addr.octets()[0] >= 240 && !addr.is_broadcast()
+    address_map::is_alias(addr.octets())
 }
 
 /// The aliases a server may have, the best first. They depend on nothing but its address, so every
 /// director gives it the same.
 pub fn candidates(server: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
-    (0..ATTEMPTS).map(move |attempt| {
-        // FNV-1a: who may add servers has easier ways to do harm than to find collisions.
-        let attempt = attempt.to_be_bytes();
-        let bytes = server.octets().into_iter().chain(attempt);
-        let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-        // Neither the first nor the last address of the network: some programs dislike them.
-        let host = (hash ^ hash >> 28) & 0x0fff_ffff;
-        Ipv4Addr::from(0xf000_0000 | host.clamp(1, 0x0fff_fffe))
-    })
+    let addr = Address::from_octets(server.octets());
+    (0..ATTEMPTS).map(move |attempt| address_map::alias_of(&addr, attempt).into())
 }
 
 /// Which server an alias stands for.
@@ -94,10 +81,10 @@ impl Aliases {
         match stored {
             _ if method != Method::FullNat => stored,
             IpAddr::V4(addr) => self.server(addr).map_or(stored, IpAddr::from),
-            IpAddr::V6(addr) => match addr.octets() {
-                [prefix @ .., a, b, c, d] if prefix == NAT64 => Ipv4Addr::new(a, b, c, d).into(),
-                _ => stored,
-            },
+            IpAddr::V6(addr) => {
+                let embedded = address_map::extract(&Address::from_octets(addr.octets()));
+                embedded.map_or(stored, IpAddr::from)
+            }
         }
     }
 

@@ -7,6 +7,8 @@
 //! arguments --[cli]--> Args --[plan]--> Plan --[run]--> Snapshot and the like --[output]--> text
 //! ```
 //!
+//! `explain` goes another way from the second step on: a question, facts about the director, sentences.
+//!
 //! [`cli`] only takes words apart. [`plan`] is pure: it knows which options go together and what
 //! they mean. [`run`] talks to the kernel. [`output`] is pure again.
 
@@ -14,6 +16,7 @@
 
 pub mod census;
 pub mod cli;
+pub mod explain;
 pub mod failure;
 pub mod families;
 pub mod names;
@@ -27,14 +30,15 @@ use std::process::ExitCode;
 /// Does what a command line says; the program is this and nothing else.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = cli::parse(arguments).and_then(|parsed| match parsed {
-        cli::Parsed::Text(text) => run::print(&text),
+        cli::Parsed::Text(text) => run::print(&text).map(|()| ExitCode::SUCCESS),
+        cli::Parsed::Explain(args) => {
+            let (question, json) = plan::question(&args, &names::System)?;
+            run::explain(&question, json)
+        }
         cli::Parsed::Args(args) => {
             let plan = plan::Plan::new(&args, &names::System)?;
-            run::run(&plan)
+            run::run(&plan).map(|()| ExitCode::SUCCESS)
         }
     });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
-    }
+    result.unwrap_or_else(|failure| failure.report())
 }

@@ -43,6 +43,7 @@ fn addr(text: &str) -> IpAddr {
 fn plan(line: &str) -> Result<Plan, Failure> {
     match cli::parse(line.split_whitespace().map(Into::into))? {
         Parsed::Args(args) => Plan::new(&args, &Hosts),
+        Parsed::Explain(_) => panic!("{line} is a question"),
         Parsed::Text(text) => panic!("{line} prints {text}"),
     }
 }
@@ -184,6 +185,13 @@ fn examples_of_the_manual_are_understood() {
     assert!(examples.len() >= 10);
     for line in examples {
         let words = line.split(['<', '>']).next().unwrap();
+        if words.starts_with("rsipvsadm explain ") {
+            match cli::parse(words.split_whitespace().map(Into::into)) {
+                Ok(Parsed::Explain(args)) => rsipvsadm::plan::question(&args, &Hosts).unwrap(),
+                other => panic!("{line}: {other:?}"),
+            };
+            continue;
+        }
         plan(words).unwrap_or_else(|failure| panic!("{line}: {failure}"));
     }
 }
@@ -574,8 +582,8 @@ const NONSENSE: &[(&str, &str)] = &[
     ("-A -u 1.2.3.4:53 --toa syn", "--toa: this is for TCP, not for UDP 1.2.3.4:53"),
     ("-E -t 1.2.3.4:80 --uoa opp", "--uoa: this is for UDP, not for TCP 1.2.3.4:80"),
     ("-A --sctp-service 1.2.3.4:80 --toa-kind 200", "--toa-kind: this is for TCP, not for SCTP 1.2.3.4:80"),
-    ("-A -t 1.2.3.4:80 --conn-timeout -1", "--conn-timeout: -1 is not a number from 0 to 2678400"),
-    ("-A -t 1.2.3.4:80 --conn-timeout 2678401", "--conn-timeout: 2678401 is not a number from 0 to 2678400"),
+    ("-A -t 1.2.3.4:80 --conn-timeout -1", "--conn-timeout: -1 is not a number from 0 to 2147483"),
+    ("-A -t 1.2.3.4:80 --conn-timeout 2147484", "--conn-timeout: 2147484 is not a number from 0 to 2147483"),
     ("-D -t 1.2.3.4:80 --toa syn", "--toa does not go with -D"),
     ("--bogus", "there is no option --bogus; see rsipvsadm --help"),
     ("-A -t", "--tcp-service <HOST[:PORT]> needs a value"),

@@ -104,7 +104,7 @@ fn service_with_options() -> impl Strategy<Value = (ServiceConfig, Options)> {
     let toa = prop::sample::select(Toa::ALL.to_vec());
     let kind = prop::sample::select(vec![254, 200, 253]);
     let uoa = prop::sample::select(Uoa::ALL.to_vec());
-    (service(), toa, kind, uoa, 0..=2_678_400_u32).prop_map(
+    (service(), toa, kind, uoa, 0..=2_147_483_u32).prop_map(
         |(config, toa, toa_kind, uoa, conn_timeout)| {
             let usual = Options::default();
             let protocol = match config.id {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap_complete::shells::{Bash, Fish, Zsh};
 use clap_mangen::Man;
-use rsipvsadm::cli::Args;
+use rsipvsadm::cli::{self, Args};
 
 const BEFORE_OPTIONS: &str = include_str!("../../man/description.roff");
 const AFTER_OPTIONS: &str = include_str!("../../man/formats.roff");
@@ -37,7 +37,7 @@ fn write(folder: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&manuals)?;
     fs::create_dir_all(&completions)?;
     fs::write(manuals.join("rsipvsadm.8"), manual()?)?;
-    let mut command = Args::command();
+    let mut command = cli::command();
     clap_complete::generate_to(Bash, &mut command, "rsipvsadm", &completions)?;
     clap_complete::generate_to(Zsh, &mut command, "rsipvsadm", &completions)?;
     clap_complete::generate_to(Fish, &mut command, "rsipvsadm", &completions)?;

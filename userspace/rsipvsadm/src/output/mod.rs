@@ -2,6 +2,7 @@
 //! From values to text; nothing here asks the kernel anything.
 
 pub mod connections;
+pub mod explanation;
 pub mod json;
 pub mod laddrs;
 pub mod rules;

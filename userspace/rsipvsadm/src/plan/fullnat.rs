@@ -4,12 +4,14 @@
 use ipvs_netlink::{OptionChanges, Protocol, ServiceId, Toa, Uoa};
 
 use super::endpoint::number;
-use super::MAX_TIMEOUT;
 use crate::cli::Args;
 use crate::failure::Failure;
 
 /// Kinds of the TCP option with the client's address: DPVS and Alibaba's, dsnat's, the experimental.
 const KINDS: [u8; 3] = [254, 200, 253];
+
+/// Longest time-out in seconds, as the engine has it: as much as the kernel's ticks can count.
+const MAX_TIMEOUT: u32 = 2_147_483;
 
 /// Reads the options.
 ///

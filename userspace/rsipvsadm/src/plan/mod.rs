@@ -7,11 +7,12 @@ pub mod fullnat;
 pub mod server;
 pub mod service;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_netlink::{Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts};
 
-use crate::cli::Args;
+use crate::cli::{Args, ExplainArgs};
+use crate::explain::Question;
 use crate::failure::Failure;
 use crate::names::Resolve;
 use command::Command;
@@ -175,6 +176,50 @@ impl Plan {
             }
         })
     }
+}
+
+/// Reads the question of `explain`, and whether the answer is JSON.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] naming the word that makes no sense.
+pub fn question(args: &ExplainArgs, names: &dyn Resolve) -> Result<(Question, bool), Failure> {
+    let protocol = endpoint::protocol(&args.protocol).ok_or_else(|| {
+        Failure::usage(format!(
+            "PROTO: {} is none of tcp, udp, sctp",
+            args.protocol
+        ))
+    })?;
+    let end = |name, text: &str| {
+        let (addr, port) = endpoint::endpoint(name, text, protocol, names)?;
+        let port = port
+            .ok_or_else(|| Failure::usage(format!("{name}: {text} has no port (address:port)")))?;
+        Ok(SocketAddr::new(addr, port))
+    };
+    let (from, to) = (end("SRC", &args.source)?, end("DST", &args.destination)?);
+    if from.is_ipv4() != to.is_ipv4() {
+        return Err(Failure::usage(format!(
+            "{from} and {to} are of different families; a packet is of one, as it arrives"
+        )));
+    }
+    let mark = args.mark.as_deref();
+    let mark = mark.map_or(Ok(0), |text| number("--mark", text, 0..=u32::MAX))?;
+    let json = match args.output.as_deref() {
+        None | Some("text") => args.json,
+        Some("json") => true,
+        Some(other) => {
+            return Err(Failure::usage(format!(
+                "--output: {other} is neither text nor json"
+            )))
+        }
+    };
+    let question = Question {
+        protocol,
+        from,
+        to,
+        mark,
+    };
+    Ok((question, json))
 }
 
 fn format(args: &Args, command: Command) -> Result<Format, Failure> {

@@ -89,12 +89,24 @@ pub(super) fn naming(numeric: bool) -> &'static dyn Naming {
     }
 }
 
-/// One service or all, with servers and local addresses.
+/// One service or all, with servers and local addresses; warns of what makes servers useless.
 fn snapshot(
     session: &mut Session,
     only: Option<&ServiceId>,
     sorted: bool,
 ) -> Result<Snapshot, Failure> {
+    let mut snapshot = read(session, only)?;
+    for remark in snapshot.name_servers(&session.aliases()?) {
+        Failure::runtime(output::warning(&remark)).warn();
+    }
+    if sorted {
+        snapshot.sort();
+    }
+    Ok(snapshot)
+}
+
+/// The same as IPVS has it.
+fn read(session: &mut Session, only: Option<&ServiceId>) -> Result<Snapshot, Failure> {
     let info = session.ipvs().info().map_err(failure)?;
     let services = match only {
         Some(id) => vec![session.ipvs().service(id).map_err(failure)?],
@@ -112,17 +124,18 @@ fn snapshot(
             service,
         });
     }
-    let mut snapshot = Snapshot {
+    Ok(Snapshot {
         info,
         services: views,
-    };
-    for remark in snapshot.name_servers(&session.aliases()?) {
-        Failure::runtime(output::warning(&remark)).warn();
-    }
-    if sorted {
-        snapshot.sort();
-    }
-    Ok(snapshot)
+    })
+}
+
+/// One service with servers as people know them; nothing is remarked on.
+pub(super) fn view(session: &mut Session, id: &ServiceId) -> Result<Option<ServiceView>, Failure> {
+    let mut found = read(session, Some(id))?;
+    let _ = found.name_servers(&session.aliases()?);
+    found.sort();
+    Ok(found.services.pop())
 }
 
 fn options_of(options: &[(ServiceId, Options)], id: &ServiceId) -> Options {

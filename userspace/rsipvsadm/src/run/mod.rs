@@ -3,6 +3,7 @@
 
 mod alias;
 mod connections;
+mod explain;
 mod list;
 mod server;
 mod service;
@@ -17,6 +18,8 @@ use crate::failure::Failure;
 use crate::names;
 use crate::plan::{Listing, Plan};
 use session::Session;
+
+pub use explain::explain;
 
 /// Why FullNAT and one-packet scheduling exclude each other.
 const OPS_REASON: &str = "FullNAT cannot serve one-packet scheduling (-o): \
@@ -97,7 +100,7 @@ fn rule(words: &[&str]) -> Result<Plan, Failure> {
     let program = std::iter::once(&"rsipvsadm");
     let arguments = program.chain(words).map(|word| (*word).into());
     match cli::parse(arguments)? {
-        Parsed::Text(_) => Err(Failure::usage("this is no rule")),
+        Parsed::Text(_) | Parsed::Explain(_) => Err(Failure::usage("this is no rule")),
         Parsed::Args(args) => match Plan::new(&args, &names::System)? {
             Plan::Restore | Plan::Save { .. } | Plan::List(..) => Err(Failure::usage(
                 "only rules that change something can be restored",

@@ -15,7 +15,7 @@ use crate::families::Aliases;
 
 const IPVS_MODULE: &str = "ip_vs";
 const ENGINE_MODULE: &str = "ip_vs_flow";
-const FULLNAT_MODULE: &str = "ip_vs_fullnat";
+pub(super) const FULLNAT_MODULE: &str = "ip_vs_fullnat";
 
 /// What is open.
 pub(super) struct Session {
