@@ -55,7 +55,7 @@ pub struct Fields {
 
 impl Fields {
     /// Of an IPv4 packet.
-    pub fn of_v4(ip: &Ipv4<'_>) -> Self {
+    fn of_v4(ip: &Ipv4<'_>) -> Self {
         let (source, destination) = ip.addresses();
         Self {
             family: Family::V4,
@@ -71,7 +71,7 @@ impl Fields {
     }
 
     /// Of an IPv6 packet whose extension headers lead to `upper`.
-    pub fn of_v6(ip: &Ipv6<'_>, upper: &Upper) -> Self {
+    fn of_v6(ip: &Ipv6<'_>, upper: &Upper) -> Self {
         let (source, destination) = ip.addresses();
         Self {
             family: Family::V6,
