@@ -62,11 +62,11 @@ impl Hook for FirstPacket {
             Some(conn) if registry::is_ours(conn.method()) => {
                 let bound = headers.map_err(|_| Counter::Malformed).and_then(|headers| {
                     bind(namespace, &conn, &headers, &mut packet, &guard)
-                        .map(|bound| (bound, headers))
+                        .map(|(bound, method)| (bound, method, headers))
                 });
                 match bound {
-                    Ok((bound, headers)) => {
-                        request::forward(net, namespace, &conn, bound, packet, headers)
+                    Ok((bound, method, headers)) => {
+                        request::forward(net, namespace, bound, method, packet, headers)
                     }
                     Err(reason) => {
                         namespace.scene.count(reason);
@@ -92,7 +92,7 @@ fn bind<'a>(
     headers: &Headers,
     packet: &mut Packet<'_>,
     guard: &'a rcu::Guard,
-) -> Result<&'a BoundFlow, Counter> {
+) -> Result<(&'a BoundFlow, &'static Method), Counter> {
     if conn.is_one_packet() {
         return Err(Counter::OnePacket);
     }
@@ -111,13 +111,13 @@ fn bind<'a>(
         headers,
     };
     let mut refusal = Counter::NoMemory;
-    conn.bind::<ClientPackets>(guard, || {
+    let bound = conn.bind::<ClientPackets>(guard, || {
         binding
             .choose(packet, guard)
             .map_err(|why| refusal = why)
             .ok()
-    })
-    .ok_or(refusal)
+    });
+    bound.map(|bound| (bound, method)).ok_or(refusal)
 }
 
 /// What a connection is bound by.

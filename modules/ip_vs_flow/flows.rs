@@ -11,32 +11,50 @@ use flow_method::{Flow, Method};
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_ipvs::ConnHandle;
-use kernel_net::rcu::{self, RcuBox};
+use kernel_net::rcu::{self, Node, RcuBox};
+use kernel_net::slab::{Cache, Created};
 use kernel_net::table::{Entry, Link, Table};
 use kernel_net::{random, time};
 use nat::{HashKey, Tuple};
 
 use crate::local_address::LocalAddress;
-use crate::registry;
 use crate::server_ports::ServerPorts;
 
-/// Buckets of a namespace's table, as a power of two: half a megabyte.
-const TABLE_BITS: u32 = 16;
+/// Memory of all flows.
+static CACHE: Cache<Node<BoundFlow>> = Cache::new();
+
+/// With IPVS's own 320 bytes, the port's record and a bucket, a connection costs 504.
+const _: () = assert!(size_of::<Node<BoundFlow>>() <= 168);
+
+/// Makes the memory of flows ready, until the result is dropped: when none is left.
+pub(crate) fn create_cache() -> Result<Created<Node<BoundFlow>>> {
+    CACHE.create(c"ip_vs_flow")
+}
 
 /// A flow, and what it has borrowed.
 pub(crate) struct BoundFlow {
     link: Link<BoundFlow>,
-    hash: u32,
     /// The translation.
     pub(crate) flow: Flow,
     /// The connection the flow hangs on.
     pub(crate) conn: ConnHandle,
-    /// Who does what goes beyond translating.
-    pub(crate) method: &'static Method,
+    /// The number of the method that does what goes beyond translating.
+    pub(crate) method: u8,
     /// Seconds the connection may be silent once it is established; zero leaves it to IPVS.
     pub(crate) timeout: u32,
     local_address: Arc<LocalAddress>,
     ports: Arc<ServerPorts>,
+}
+
+/// Buckets of a namespace's table, as a power of two: one for every four pages of memory, from half a
+/// megabyte to 32 megabytes.
+fn table_bits() -> u32 {
+    let pages = kernel_net::memory_pages();
+    pages
+        .checked_ilog2()
+        .unwrap_or(0)
+        .saturating_sub(2)
+        .clamp(16, 22)
 }
 
 /// What a bound flow is made of.
@@ -49,20 +67,9 @@ pub(crate) struct Draft {
     pub(crate) ports: Arc<ServerPorts>,
 }
 
-impl BoundFlow {
-    /// Whether the method's module is going: packets of the flow are not worth sending any more.
-    pub(crate) fn is_ending(&self) -> bool {
-        !registry::is_loaded(self.method)
-    }
-}
-
 impl Entry for BoundFlow {
     fn link(&self) -> &Link<Self> {
         &self.link
-    }
-
-    fn hash(&self) -> u32 {
-        self.hash
     }
 }
 
@@ -84,7 +91,7 @@ impl Flows {
 
     /// Makes room for connections: a namespace without local addresses needs none. Process context.
     pub(crate) fn prepare(&self) -> Result {
-        self.table.reserve(TABLE_BITS)
+        self.table.reserve(table_bits())
     }
 
     /// Whether there is none.
@@ -113,18 +120,20 @@ impl Flows {
         let server = draft.flow.server;
         let entry = BoundFlow {
             link: Link::new(),
-            hash: server.hash(&self.key),
             flow: draft.flow,
             conn: draft.conn,
-            method: draft.method,
+            // CAST: Five to seven.
+            method: draft.method.number as u8,
             timeout: draft.timeout,
             local_address: draft.local_address,
             ports: draft.ports,
         };
-        let entry = RcuBox::new(entry, kernel_net::GFP_PACKET)?;
+        let entry = RcuBox::new_in(&CACHE, entry)?;
         let entry = self
             .table
-            .insert(entry, |other| other.flow.server == server)
+            .insert(server.hash(&self.key), entry, |other| {
+                other.flow.server == server
+            })
             .map_err(|_taken| EEXIST)?;
         self.bound.fetch_add(1, Relaxed);
         entry.local_address.bound();
@@ -134,7 +143,8 @@ impl Flows {
     /// Takes the flow out of the table and gives its port back. Called once per flow, when its
     /// connection ends.
     pub(crate) fn end(&self, entry: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
-        let removed = self.table.remove(entry);
+        let hash = entry.flow.server.hash(&self.key);
+        let removed = self.table.remove(hash, entry);
         let port = entry.flow.server.source_port;
         entry.ports.release(port, entry.flow.story.last_use());
         entry.local_address.released();

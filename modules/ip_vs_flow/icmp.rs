@@ -46,13 +46,16 @@ pub(crate) fn pass_to_client(
         return Verdict::Accept;
     };
     let flow = &bound.flow;
-    pass(net, namespace, packet, flow.client, flow.story.sequence_shift())
+    pass(
+        net,
+        namespace,
+        packet,
+        flow.client,
+        flow.story.sequence_shift(),
+    )
 }
 
 fn quoted_tuple(packet: &mut Packet<'_>) -> Option<Tuple> {
-    if !icmp::is_error(packet.linear()) {
-        return None;
-    }
     let wanted = packet.len().min(LOOK_AT);
     icmp::quoted_tuple(packet.read(wanted)?).ok()
 }

@@ -24,6 +24,8 @@
 //! Does not support one-packet scheduling: such connections leave nothing to bind to.
 
 use kernel::prelude::*;
+use kernel_net::rcu::Node;
+use kernel_net::slab::Created;
 use kernel_net::{genl, net, rcu};
 
 mod aliases;
@@ -51,22 +53,25 @@ module! {
 }
 
 /// The loaded module. Fields are dropped in order: no more requests of user space, no more packets,
-/// no more destructors on their way.
+/// no more destructors on their way, no more memory of flows.
 struct IpVsFlow {
     _control: genl::Registration<control::Control>,
     _namespaces: net::Registration<namespace::Namespace>,
     _destructors: Destructors,
+    _flows: Created<Node<flows::BoundFlow>>,
 }
 
 impl kernel::Module for IpVsFlow {
     fn init(module: &'static ThisModule) -> Result<Self> {
         request::init();
+        let flows = flows::create_cache()?;
         let destructors = Destructors;
         let namespaces = net::Registration::new()?;
         Ok(Self {
             _control: genl::Registration::new(module)?,
             _namespaces: namespaces,
             _destructors: destructors,
+            _flows: flows,
         })
     }
 }

@@ -28,20 +28,14 @@ fn place(number: u32) -> Option<&'static AtomicPtr<Method>> {
     METHODS.get(number as usize).filter(|_| is_ours(number))
 }
 
-/// The method with this number, if it is loaded.
+/// The method with this number, if it is loaded. While it goes, its connections end; another one
+/// cannot take its number before.
 pub(crate) fn find(number: u32, _guard: &rcu::Guard) -> Option<&'static Method> {
     // ORDERING: Acquire pairs with the exchange in `register`: the method is seen initialised.
     let method = place(number)?.load(Ordering::Acquire);
     // SAFETY: Null, or a registered method: a static of a module that unregisters it, and waits
     // for everybody under RCU, before it is unloaded.
     unsafe { method.as_ref() }
-}
-
-/// Whether the method still is where connections find it.
-#[inline]
-pub(crate) fn is_loaded(method: &'static Method) -> bool {
-    place(method.number)
-        .is_some_and(|place| place.load(Ordering::Relaxed) == from_ref(method).cast_mut())
 }
 
 /// `flow_method::Registration::new`.
@@ -73,6 +67,6 @@ extern "C" fn ip_vs_flow_end_connections(net: &Net, method: &'static Method) {
     if let Some(namespace) = Namespace::of(net) {
         namespace
             .flows()
-            .end_where(|bound| core::ptr::eq(bound.method, method));
+            .end_where(|bound| u32::from(bound.method) == method.number);
     }
 }

@@ -17,6 +17,7 @@ use nat::{Family, Unfit};
 
 use crate::icmp;
 use crate::namespace::Namespace;
+use crate::registry;
 use crate::request;
 use crate::transit::{self, Transit};
 
@@ -74,9 +75,9 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(conn) = bound.conn.get(&guard) else {
         return Verdict::Drop;
     };
-    if bound.is_ending() {
+    let Some(method) = registry::find(u32::from(bound.method), &guard) else {
         return request::hurry(namespace, &conn);
-    }
+    };
     conn.count_reply(packet.len(), &guard);
     conn.advance(Direction::Reply, &packet, headers.transport);
     conn.limit_silence(bound.timeout);
@@ -86,7 +87,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         scene: &namespace.scene,
         flow: &bound.flow,
         rewrite: bound.flow.reply(),
-        duty: bound.method.reply,
+        duty: method.reply,
     }
     .forward(packet, headers)
 }

@@ -7,17 +7,18 @@
 //!
 //! Kernel counterpart: `ip_vs_nat_xmit()`.
 
-use flow_method::Counter;
+use flow_method::{Counter, Method};
 use kernel_ipvs::{App, Conn, Forwarding};
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
-use kernel_net::rcu::RcuBox;
+use kernel_net::rcu::{self, RcuBox};
 use kernel_net::skb::Packet;
 use nat::Headers;
 
 use crate::flows::BoundFlow;
 use crate::icmp;
 use crate::namespace::Namespace;
+use crate::registry;
 use crate::transit::{self, Transit};
 
 /// What IPVS calls for connections that are bound to a local address.
@@ -42,15 +43,19 @@ impl Forwarding for ClientPackets {
         let Some(namespace) = Namespace::of(net) else {
             return Verdict::Drop;
         };
-        if bound.is_ending() {
+        let guard = rcu::read_lock();
+        let Some(method) = registry::find(u32::from(bound.method), &guard) else {
             return hurry(namespace, conn);
-        }
+        };
         if is_error {
             return icmp::pass_to_server(net, namespace, bound, packet);
         }
         let mut packet = packet;
         match transit::parse(&mut packet) {
-            Ok(headers) => forward(net, namespace, conn, bound, packet, headers),
+            Ok(headers) => {
+                conn.limit_silence(bound.timeout);
+                forward(net, namespace, bound, method, packet, headers)
+            }
             Err(_) => {
                 namespace.scene.count(Counter::Malformed);
                 Verdict::Drop
@@ -75,18 +80,17 @@ pub(crate) fn hurry(namespace: &Namespace, conn: &Conn) -> Verdict {
 pub(crate) fn forward(
     net: &Net,
     namespace: &Namespace,
-    conn: &Conn,
     bound: &BoundFlow,
+    method: &Method,
     packet: Packet<'_>,
     headers: Headers,
 ) -> Verdict {
-    conn.limit_silence(bound.timeout);
     Transit {
         net,
         scene: &namespace.scene,
         flow: &bound.flow,
         rewrite: bound.flow.request(),
-        duty: bound.method.request,
+        duty: method.request,
     }
     .forward(packet, headers)
 }

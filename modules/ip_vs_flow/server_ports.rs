@@ -88,10 +88,6 @@ impl Entry for Place {
     fn link(&self) -> &Link<Self> {
         &self.link
     }
-
-    fn hash(&self) -> u32 {
-        self.hash
-    }
 }
 
 /// All pools of a namespace.
@@ -145,7 +141,7 @@ impl AllPorts {
             let place = RcuBox::new(place, GFP_PACKET)?;
             if self
                 .table
-                .insert(place, |other| other.key == *server)
+                .insert(hash, place, |other| other.key == *server)
                 .is_ok()
             {
                 return Ok(ports);
@@ -182,7 +178,7 @@ impl AllPorts {
         // the flow table, which refuses a tuple that is there already.
         self.table.visit(bucket, &guard, |place| {
             if place.ports.is_idle() {
-                drop(self.table.remove(place));
+                drop(self.table.remove(place.hash, place));
             }
         });
     }

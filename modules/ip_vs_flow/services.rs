@@ -96,11 +96,10 @@ impl Service {
             .map_err(|_| Refusal::NoMemory)
     }
 
-    /// Takes an address away; without an address, all of them. Connections that use one keep it.
-    pub(crate) fn remove(&mut self, address: Option<(Address, Family)>) -> Result<(), Refusal> {
+    /// Takes an address away. Connections that use it keep it.
+    pub(crate) fn remove(&mut self, address: (Address, Family)) -> Result<(), Refusal> {
         let mut left = KVec::with_capacity(self.addresses.len(), flags::GFP_KERNEL)?;
-        let stays = |known: &LocalAddress| address.is_some_and(|gone| !known.is(gone));
-        for known in self.addresses.iter().filter(|known| stays(known)) {
+        for known in self.addresses.iter().filter(|known| !known.is(address)) {
             left.push_within_capacity(known.clone())
                 .map_err(|_| Refusal::NoMemory)?;
         }
@@ -267,19 +266,17 @@ impl Services {
         Ok(())
     }
 
-    /// Takes all local addresses of all services away; their options stay. Under the writers' lock.
-    pub(crate) fn clear(&self) -> Result<(), Refusal> {
-        let mut index = 0usize;
-        // BOUND: Each round passes a service or removes one.
-        while let Some(service) = self.nth(index) {
-            if !service.addresses.is_empty() {
-                self.change(service.key, |service| service.remove(None))?;
-            }
-            if self.nth(index).is_some_and(|now| now.key == service.key) {
-                index = index.wrapping_add(1);
-            }
+    /// Forgets a service. Under the writers' lock.
+    pub(crate) fn forget(&self, key: ServiceKey) -> Result<(), Refusal> {
+        if self.find(&key, &rcu::read_lock()).is_none() {
+            return Err(Refusal::Absent);
         }
-        Ok(())
+        self.put(key, None)
+    }
+
+    /// Forgets all services. Under the writers' lock.
+    pub(crate) fn clear(&self) {
+        self.current.replace(None);
     }
 
     /// Replaces the entry of one service.

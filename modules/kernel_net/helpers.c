@@ -4,11 +4,13 @@
 #include <linux/fprobe.h>
 #include <linux/icmpv6.h>
 #include <linux/jiffies.h>
+#include <linux/mm.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/refcount.h>
 #include <linux/seq_file_net.h>
+#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <linux/timer.h>
 #include <net/dst.h>
@@ -29,6 +31,7 @@ bool kn_is_err(const void *ptr) { return IS_ERR(ptr); }
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_argument(fregs, n); }
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
 unsigned long kn_jiffies(void) { return jiffies; }
+unsigned long kn_totalram_pages(void) { return totalram_pages(); }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
 void __percpu *kn_alloc_percpu(size_t size, size_t align) { return __alloc_percpu(size, align); }
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu) { return per_cpu_ptr(ptr, cpu); }
@@ -54,6 +57,8 @@ void kn_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
 void kn_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
 void kn_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
 void kn_expire_timer_now(struct timer_list *timer) { mod_timer_pending(timer, jiffies); }
+struct kmem_cache *kn_kmem_cache_create(const char *name, unsigned int size, unsigned int align) { return kmem_cache_create(name, size, align, SLAB_NO_MERGE, NULL); }
+void *kn_kmem_cache_alloc_nowait(struct kmem_cache *cache) { return kmem_cache_alloc(cache, GFP_NOWAIT); }
 const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(skb); }
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }

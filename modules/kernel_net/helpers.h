@@ -19,6 +19,8 @@ unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n);
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 /* linux/jiffies.h */
 unsigned long kn_jiffies(void);
+/* linux/mm.h */
+unsigned long kn_totalram_pages(void);
 /* linux/netfilter.h */
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 /* linux/percpu.h */
@@ -46,6 +48,9 @@ void kn_skb_dst_drop(struct sk_buff *skb);
 void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
 void kn_skb_forward_csum(struct sk_buff *skb);
 void kn_skb_orphan_early_demux(struct sk_buff *skb);
+/* linux/slab.h */
+struct kmem_cache *kn_kmem_cache_create(const char *name, unsigned int size, unsigned int align);
+void *kn_kmem_cache_alloc_nowait(struct kmem_cache *cache);
 /* linux/spinlock.h */
 void kn_spin_lock_init(spinlock_t *lock);
 void kn_spin_lock_bh(spinlock_t *lock);

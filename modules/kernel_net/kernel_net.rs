@@ -20,6 +20,7 @@
 //! | `rcu` | values that readers may hold when the owner lets go |
 //! | `route` | the way out, ICMP errors |
 //! | `skb` | packets |
+//! | `slab` | caches for values of one type |
 //! | `sock` | sockets and their functions that are probed |
 //! | `socket_lookup` | whether a packet is for a socket of this host |
 //! | `sockopt` | socket options |
@@ -41,6 +42,7 @@ pub mod random;
 pub mod rcu;
 pub mod route;
 pub mod skb;
+pub mod slab;
 pub mod sock;
 pub mod socket_lookup;
 pub mod sockopt;
@@ -52,6 +54,12 @@ pub mod time;
 pub const AF_INET: u32 = net_bindings::AF_INET;
 /// IPv6.
 pub const AF_INET6: u32 = net_bindings::AF_INET6;
+
+/// Pages of memory this machine has.
+pub fn memory_pages() -> usize {
+    // SAFETY: A read of a word.
+    unsafe { net_bindings::kn_totalram_pages() }
+}
 
 /// How memory is asked for while a packet waits: without sleeping, and without a warning when there
 /// is none, since that is counted.

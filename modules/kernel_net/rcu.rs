@@ -17,9 +17,11 @@ use net_bindings as c;
 
 pub use kernel::sync::rcu::{read_lock, Guard};
 
+use crate::slab::Cache;
+
 /// What an [`RcuBox`] points to. The head comes first, so that the callback finds the value.
 #[repr(C)]
-struct Node<T> {
+pub struct Node<T> {
     head: c::callback_head,
     value: T,
 }
@@ -28,7 +30,7 @@ struct Node<T> {
 ///
 /// # Invariants
 ///
-/// `node` was made by `KBox::into_raw` and is owned by this value.
+/// `node` is owned by this value, and `kfree()` is how its memory is given back.
 pub struct RcuBox<T> {
     node: NonNull<Node<T>>,
 }
@@ -52,6 +54,20 @@ impl<T: 'static> RcuBox<T> {
         Ok(Self {
             node: NonNull::from(KBox::leak(node)),
         })
+    }
+
+    /// Moves `value` into memory of a cache, while a packet waits.
+    pub fn new_in(cache: &Cache<Node<T>>, value: T) -> Result<Self> {
+        let node = cache.allocate()?;
+        // SAFETY: The memory is there for a node.
+        unsafe {
+            node.write(Node {
+                head: Default::default(),
+                value,
+            })
+        };
+        // INVARIANT: `kfree()` takes what comes from a cache as well as what `KBox` has allocated.
+        Ok(Self { node })
     }
 
     /// Gives the value away as a pointer to it.

@@ -45,8 +45,6 @@ impl<T> Default for Link<T> {
 pub trait Entry: Send + Sync + Sized + 'static {
     /// The link the table uses; an entry is in one table at most.
     fn link(&self) -> &Link<Self>;
-    /// The hash of the entry's key; it never changes.
-    fn hash(&self) -> u32;
 }
 
 /// The table. Until it is given its buckets, it is empty and takes nothing.
@@ -143,9 +141,14 @@ impl<T: Entry> Table<T> {
         None
     }
 
-    /// Links an entry unless `same` says that one like it is there already; then it comes back.
-    pub fn insert(&self, entry: RcuBox<T>, same: impl Fn(&T) -> bool) -> Result<&T, RcuBox<T>> {
-        let hash = entry.hash();
+    /// Links an entry under the hash of its key, unless `same` says that one like it is there already;
+    /// then it comes back.
+    pub fn insert(
+        &self,
+        hash: u32,
+        entry: RcuBox<T>,
+        same: impl Fn(&T) -> bool,
+    ) -> Result<&T, RcuBox<T>> {
         let (Some(bucket), Some(_lock)) = (self.bucket(hash), self.lock(hash)) else {
             return Err(entry);
         };
@@ -168,9 +171,9 @@ impl<T: Entry> Table<T> {
         Ok(unsafe { &*raw.as_ptr() })
     }
 
-    /// Unlinks an entry; what comes back is dropped after a grace period.
-    pub fn remove(&self, entry: &T) -> Option<RcuBox<T>> {
-        let hash = entry.hash();
+    /// Unlinks an entry, given the hash it was linked under; what comes back is dropped after a grace
+    /// period.
+    pub fn remove(&self, hash: u32, entry: &T) -> Option<RcuBox<T>> {
         let (bucket, _lock) = (self.bucket(hash)?, self.lock(hash)?);
         let mut place = bucket;
         // BOUND: The length of the chain.

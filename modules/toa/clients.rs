@@ -47,10 +47,6 @@ impl table::Entry for Entry {
     fn link(&self) -> &Link<Self> {
         &self.link
     }
-
-    fn hash(&self) -> u32 {
-        hash(self.address)
-    }
 }
 
 /// Spreads addresses, which are multiples of a cache line, over 32 bits (Fibonacci hashing).
@@ -91,7 +87,7 @@ impl Clients {
             },
         };
         let entry = RcuBox::new(entry, GFP_ATOMIC | __GFP_NOWARN)?;
-        self.table.insert(entry, |_| false).map_err(|_| ENOMEM)?;
+        self.table.insert(hash(entry.address), entry, |_| false).map_err(|_| ENOMEM)?;
         self.changes.add(ADDED);
         Ok(())
     }
@@ -114,7 +110,7 @@ impl Clients {
         let guard = rcu::read_lock();
         let entry = self.entry(sock, &guard)?;
         // Another CPU may have been faster.
-        self.table.remove(entry)?;
+        self.table.remove(hash(entry.address), entry)?;
         self.changes.add(REMOVED);
         Some(entry.peers.client)
     }

@@ -56,17 +56,22 @@ pub(super) fn remove(request: &Request<'_>) -> Result {
         if request.attributes.get(top::LADDR).is_some() {
             return Err(request.refuse(EINVAL, c"a local address without its service"));
         }
-        return namespace.services.clear().map_err(absent);
+        namespace.services.clear();
+        return Ok(());
     };
     let address = address_of(request)?;
     let is_known = namespace.services.find(&key, &rcu::read_lock()).is_some();
     if !is_known && !Ipvs::of(request.net).is_some_and(|ipvs| ipvs.has_service(&key)) {
         return Err(request.refuse(ESRCH, c"there is no such virtual service"));
     }
-    namespace
-        .services
-        .change(key, |service| service.remove(address))
-        .map_err(absent)
+    match address {
+        Some(address) => namespace
+            .services
+            .change(key, |service| service.remove(address)),
+        // With the last address goes everything that is set for the service.
+        None => namespace.services.forget(key),
+    }
+    .map_err(absent)
 }
 
 /// `laddr-get`.
