@@ -19,18 +19,21 @@ pub struct Flow {
     deltas: Deltas,
     /// How the server is told the client's address.
     pub introduction: Introduction,
+    /// The number of the method that does what goes beyond translating.
+    pub method: u8,
     /// What is remembered of the connection.
     pub story: Story,
 }
 
 impl Flow {
     /// A flow between these two tuples.
-    pub fn new(client: Tuple, server: Tuple, introduction: Introduction) -> Self {
+    pub fn new(client: Tuple, server: Tuple, introduction: Introduction, method: u8) -> Self {
         Self {
             client,
             server,
             deltas: Deltas::between(&client, &server),
             introduction,
+            method,
             story: Story::default(),
         }
     }

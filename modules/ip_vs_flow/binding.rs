@@ -183,12 +183,13 @@ impl<'a> Binding<'a, '_> {
             })?;
             server.source_port = chosen.port;
             let options = &self.service.options;
-            let flow = Flow::new(client, server, options.introduction);
+            // CAST: Five to seven.
+            let method = self.method.number as u8;
+            let flow = Flow::new(client, server, options.introduction, method);
             (self.method.bound)(scene, &flow, self.headers, packet, chosen.last);
             let added = self.namespace.flows().add(Draft {
                 flow,
                 conn: self.conn.handle(),
-                method: self.method,
                 timeout: options.timeout,
                 local_address: local.clone(),
                 ports: ports.clone(),

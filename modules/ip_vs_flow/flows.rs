@@ -7,7 +7,7 @@
 //! where it is freed after a grace period.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use flow_method::{Flow, Method};
+use flow_method::Flow;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_ipvs::ConnHandle;
@@ -38,8 +38,6 @@ pub(crate) struct BoundFlow {
     pub(crate) flow: Flow,
     /// The connection the flow hangs on.
     pub(crate) conn: ConnHandle,
-    /// The number of the method that does what goes beyond translating.
-    pub(crate) method: u8,
     /// Seconds the connection may be silent once it is established; zero leaves it to IPVS.
     pub(crate) timeout: u32,
     local_address: Arc<LocalAddress>,
@@ -61,7 +59,6 @@ fn table_bits() -> u32 {
 pub(crate) struct Draft {
     pub(crate) flow: Flow,
     pub(crate) conn: ConnHandle,
-    pub(crate) method: &'static Method,
     pub(crate) timeout: u32,
     pub(crate) local_address: Arc<LocalAddress>,
     pub(crate) ports: Arc<ServerPorts>,
@@ -122,8 +119,6 @@ impl Flows {
             link: Link::new(),
             flow: draft.flow,
             conn: draft.conn,
-            // CAST: Five to seven.
-            method: draft.method.number as u8,
             timeout: draft.timeout,
             local_address: draft.local_address,
             ports: draft.ports,

@@ -67,6 +67,6 @@ extern "C" fn ip_vs_flow_end_connections(net: &Net, method: &'static Method) {
     if let Some(namespace) = Namespace::of(net) {
         namespace
             .flows()
-            .end_where(|bound| u32::from(bound.method) == method.number);
+            .end_where(|bound| u32::from(bound.flow.method) == method.number);
     }
 }

@@ -75,7 +75,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(conn) = bound.conn.get(&guard) else {
         return Verdict::Drop;
     };
-    let Some(method) = registry::find(u32::from(bound.method), &guard) else {
+    let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
         return request::hurry(namespace, &conn);
     };
     conn.count_reply(packet.len(), &guard);

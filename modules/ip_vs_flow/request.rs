@@ -44,7 +44,7 @@ impl Forwarding for ClientPackets {
             return Verdict::Drop;
         };
         let guard = rcu::read_lock();
-        let Some(method) = registry::find(u32::from(bound.method), &guard) else {
+        let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
             return hurry(namespace, conn);
         };
         if is_error {
