@@ -214,7 +214,12 @@ fn each_reason_to_drop_has_its_counter() {
             "fullnat_no_laddr",
         ),
         (
-            |facts| facts.service.as_mut().unwrap().laddrs[0].free = Some(0),
+            |facts| {
+                facts.service.as_mut().unwrap().laddrs[0].free = Some(0);
+                facts
+                    .used
+                    .insert((addr(LOCAL), end("192.168.229.1:80")), 64511);
+            },
             "no port",
             "fullnat_no_port",
         ),
@@ -318,6 +323,18 @@ fn one_good_server_is_enough_and_the_others_are_told() {
         &explanation,
         "not from all of them, for 192.168.229.205 is no address",
     );
+}
+
+#[test]
+fn ports_that_are_short_elsewhere_do_not_matter() {
+    let mut facts = facts();
+    facts.service.as_mut().unwrap().laddrs[0].free = Some(0);
+    let to = |server| (addr(LOCAL), end(server));
+    facts.used.insert(to("192.168.229.9:80"), 64511);
+    facts.used.insert(to("192.168.229.1:80"), 64501);
+    let explanation = ask(&facts);
+    says(&explanation, "192.168.229.204 (10 ports free)");
+    assert!(matches!(explanation.verdict, Verdict::Forwarded { .. }));
 }
 
 #[test]

@@ -64,6 +64,8 @@ pub struct Facts {
     pub local_address_of: Option<ServiceId>,
     /// Protocols of the FullNAT services at its destination.
     pub guarded: Vec<Protocol>,
+    /// Connections from a local address to a server, counted only where ports may be short.
+    pub used: BTreeMap<(IpAddr, SocketAddr), u32>,
     /// Where packets to these addresses go.
     pub ways: BTreeMap<IpAddr, Way>,
     /// Settings.

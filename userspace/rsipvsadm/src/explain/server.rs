@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What becomes of a new connection if the scheduler chooses this server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_netlink::route::Way;
 use ipvs_netlink::{Dest, LocalAddress, Method, Options, Protocol, ServiceFlags, Toa, Uoa};
@@ -91,12 +91,19 @@ fn fullnat(
     let Some((_, text)) = sources.first() else {
         return refused(problem.unwrap_or_default(), COUNTERS.no_route);
     };
-    // The kernel's figure is that of the server with the fewest left.
-    if sources.iter().all(|(laddr, _)| laddr.free == Some(0)) {
-        let text = "no port of any local address is left towards at least one server";
+    let server = SocketAddr::new(addr, server_port(question, dest));
+    let left = |laddr: &LocalAddress| ports_left(facts, laddr, server);
+    if sources.iter().all(|(laddr, _)| left(laddr) == Some(0)) {
+        let text = "no port of any local address is left towards it";
         return refused(text.to_owned(), COUNTERS.no_port);
     }
-    let names: Vec<String> = sources.iter().map(|(laddr, _)| name(laddr)).collect();
+    let names: Vec<String> = sources
+        .iter()
+        .map(|(laddr, _)| match left(laddr) {
+            Some(left) => format!("{} ({left} ports free)", laddr.addr),
+            None => laddr.addr.to_string(),
+        })
+        .collect();
     let mut told = format!("from local address {}, {text}", names.join(" or "));
     if let Some(text) = &problem {
         told += &format!("; not from all of them, for {text}");
@@ -106,11 +113,24 @@ fn fullnat(
     Ok(told)
 }
 
-fn name(laddr: &LocalAddress) -> String {
-    match laddr.free {
-        Some(free) => format!("{} ({free} ports free)", laddr.addr),
-        None => laddr.addr.to_string(),
+/// The port at which a server gets the connection: its own, or the one the client chose.
+fn server_port(question: &Question, dest: &Dest) -> u16 {
+    match dest.config.id.port {
+        0 => question.to.port(),
+        port => port,
     }
+}
+
+/// How many ports of a local address are left towards a server.
+fn ports_left(facts: &Facts, laddr: &LocalAddress, server: SocketAddr) -> Option<u32> {
+    // The kernel's figure is that of the server with the fewest; that may be another one.
+    if laddr.free != Some(0) {
+        return laddr.free;
+    }
+    let (min, max) = laddr.ports?;
+    let range = u32::from(max.saturating_sub(min)) + 1;
+    let used = facts.used.get(&(laddr.addr, server)).copied();
+    Some(range.saturating_sub(used.unwrap_or(0)))
 }
 
 /// How the server learns who the client is.

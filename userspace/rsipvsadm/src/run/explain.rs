@@ -74,8 +74,15 @@ fn facts(session: &mut Session, question: &Question) -> Result<Facts, Failure> {
         Some(flow) => flow.counters().map_err(failure)?,
         None => Vec::new(),
     };
+    let short = |view: &ServiceView| view.laddrs.iter().any(|laddr| laddr.free == Some(0));
+    let used = if service.as_ref().is_some_and(short) {
+        used_ports(session, question.protocol)?
+    } else {
+        BTreeMap::new()
+    };
     Ok(Facts {
         engine,
+        used,
         fullnat: engine && module::is_loaded(FULLNAT_MODULE),
         ways: ways(question, service.as_ref(), connection.as_ref())?,
         connection,
@@ -129,6 +136,26 @@ fn one(session: &mut Session, wanted: &Wanted) -> Result<Option<Connection>, Fai
         Some(Err(error)) if has_none(&error) => Ok(None),
         Some(other) => other.map_err(failure),
     }
+}
+
+/// How many connections there are from each local address to each server.
+fn used_ports(
+    session: &mut Session,
+    protocol: Protocol,
+) -> Result<BTreeMap<(IpAddr, SocketAddr), u32>, Failure> {
+    let mut used = BTreeMap::new();
+    let Some(flow) = session.flow_if_loaded()? else {
+        return Ok(used);
+    };
+    flow.connections(&Wanted::All, &mut |found| {
+        if found.key.protocol == protocol {
+            let server = SocketAddr::new(found.raddr, found.rport);
+            *used.entry((found.laddr, server)).or_insert(0) += 1;
+        }
+        ControlFlow::Continue(())
+    })
+    .map_err(failure)?;
+    Ok(used)
 }
 
 /// The connection of another forwarding method that a packet belongs to.
