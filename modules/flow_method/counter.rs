@@ -97,6 +97,10 @@ counters! {
     TtlExpired = drop c"fullnat_ttl_expired",
     /// Packets dropped: their connection was about to end with its module or namespace.
     Closing = drop c"fullnat_closing",
+    /// Resets sent to clients whose established connection has ended by IPVS's timer.
+    ResetClient = note c"rst_out_established",
+    /// The same, to real servers.
+    ResetServer = note c"rst_in_established",
     /// ICMP errors passed on to a client or to a real server.
     IcmpPassed = note c"fullnat_icmp_passed",
     /// ICMP errors dropped: what they quote is malformed.

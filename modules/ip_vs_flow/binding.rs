@@ -69,10 +69,9 @@ impl Hook for FirstPacket {
                         request::forward(net, namespace, bound, method, packet, headers)
                     }
                     Err(reason) => {
-                        namespace.scene.count(reason);
                         // Without a transmit function the connection is of no use to anybody.
                         conn.expire_now();
-                        Verdict::Drop
+                        namespace.drop_packet(&packet, reason)
                     }
                 }
             }

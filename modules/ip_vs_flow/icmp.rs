@@ -99,9 +99,6 @@ fn pass(
             scene.count(Counter::IcmpPassed);
             packet.send(net, route)
         }
-        Err(reason) => {
-            scene.count(reason);
-            Verdict::Drop
-        }
+        Err(reason) => namespace.drop_packet(&packet, reason),
     }
 }

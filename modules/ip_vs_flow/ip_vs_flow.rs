@@ -14,7 +14,9 @@
 //! - [`reply`]: packets of the real server are caught in PRE_ROUTING;
 //! - [`transit`]: either is translated and sent;
 //! - [`icmp`]: errors about either are translated and passed on;
-//! - [`stray`]: packets to a virtual address that belong to no connection end here.
+//! - [`stray`], [`fragments`]: packets to a virtual address that belong to no connection, or may not
+//!   come in parts, end here;
+//! - [`reset`]: what both ends are told when IPVS ends a connection before they do.
 //!
 //! What they use: [`namespace`] holds the data of a network namespace, [`flows`] its connections,
 //! [`services`] what is set for its services, a [`local_address`] each or several, [`server_ports`] the
@@ -32,12 +34,14 @@ mod aliases;
 mod binding;
 mod control;
 mod flows;
+mod fragments;
 mod icmp;
 mod local_address;
 mod namespace;
 mod registry;
 mod reply;
 mod request;
+mod reset;
 mod server_ports;
 mod services;
 mod stray;

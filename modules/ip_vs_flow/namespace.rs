@@ -5,13 +5,14 @@
 //! Made with the namespace, or when the module is loaded; ended in this order: no more packets come
 //! in, the connections end, the rest is freed.
 
-use flow_method::Scene;
+use flow_method::{Counter, Scene};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
 use kernel_ipvs::Defragmentation;
 use kernel_net::lock::SpinLockBh;
 use kernel_net::net::{Net, PerNet, Slot};
-use kernel_net::netfilter::{Entry, Hooks};
+use kernel_net::netfilter::{Entry, Hooks, Verdict};
+use kernel_net::skb::Packet;
 use kernel_net::sysctl::Settings;
 use nat::Family;
 
@@ -55,6 +56,14 @@ impl Namespace {
         &self.flows
     }
 
+    /// Drops a packet, so that it can be seen why.
+    pub(crate) fn drop_packet(&self, packet: &Packet<'_>, reason: Counter) -> Verdict {
+        self.scene.count(reason);
+        // SAFETY: The packet is valid, and the name a string that ends.
+        unsafe { ip_vs_flow_trace_drop(packet.as_ptr(), reason.name().as_ptr().cast()) };
+        Verdict::Drop
+    }
+
     /// Has IPv6 fragments put together from now on. Process context.
     pub(crate) fn defragment_v6(&self, net: &Net) -> Result {
         // SAFETY: `pre_exit` drops it with the other attachments, before the namespace goes away; if
@@ -72,6 +81,14 @@ impl Namespace {
         drop(surplus);
         Ok(())
     }
+}
+
+extern "C" {
+    /// The tracepoint `ip_vs_flow:ip_vs_flow_drop`; in `trace.c`.
+    fn ip_vs_flow_trace_drop(
+        skb: *const kernel::bindings::sk_buff,
+        reason: *const kernel::ffi::c_char,
+    );
 }
 
 static SLOT: Slot<Namespace> = Slot::new();

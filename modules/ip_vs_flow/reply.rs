@@ -8,6 +8,7 @@
 //!
 //! Kernel counterpart: `handle_response()`.
 
+use flow_method::Counter;
 use kernel_ipvs::Direction;
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::{Hook, Place, Verdict};
@@ -15,6 +16,7 @@ use kernel_net::rcu;
 use kernel_net::skb::Packet;
 use nat::{Family, Unfit};
 
+use crate::fragments;
 use crate::icmp;
 use crate::namespace::Namespace;
 use crate::registry;
@@ -58,10 +60,13 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(namespace) = Namespace::of(net) else {
         return Verdict::Accept;
     };
+    let guard = rcu::read_lock();
+    if fragments::must_drop(namespace, &packet, &guard) {
+        return namespace.drop_packet(&packet, Counter::DefenceFragment);
+    }
     if namespace.flows().is_empty() {
         return Verdict::Accept;
     }
-    let guard = rcu::read_lock();
     let headers = match transit::parse(&mut packet) {
         Ok(headers) => headers,
         Err(Unfit::Icmp) => return icmp::pass_to_client(net, namespace, packet, &guard),
@@ -73,10 +78,10 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     };
     // The connection is ending: its port is about to be free, and nobody waits for the packet.
     let Some(conn) = bound.conn.get(&guard) else {
-        return Verdict::Drop;
+        return namespace.drop_packet(&packet, Counter::Closing);
     };
     let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
-        return request::hurry(namespace, &conn);
+        return request::hurry(namespace, &conn, &packet);
     };
     conn.count_reply(packet.len(), &guard);
     conn.advance(Direction::Reply, &packet, headers.transport);
@@ -84,7 +89,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     // Dropping `conn` afterwards restarts the connection's timer.
     Transit {
         net,
-        scene: &namespace.scene,
+        namespace,
         flow: &bound.flow,
         rewrite: bound.flow.reply(),
         duty: method.reply,

@@ -19,6 +19,7 @@ use crate::flows::BoundFlow;
 use crate::icmp;
 use crate::namespace::Namespace;
 use crate::registry;
+use crate::reset;
 use crate::transit::{self, Transit};
 
 /// What IPVS calls for connections that are bound to a local address.
@@ -45,7 +46,7 @@ impl Forwarding for ClientPackets {
         };
         let guard = rcu::read_lock();
         let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
-            return hurry(namespace, conn);
+            return hurry(namespace, conn, &packet);
         };
         if is_error {
             return icmp::pass_to_server(net, namespace, bound, packet);
@@ -56,24 +57,25 @@ impl Forwarding for ClientPackets {
                 conn.limit_silence(bound.timeout);
                 forward(net, namespace, bound, method, packet, headers)
             }
-            Err(_) => {
-                namespace.scene.count(Counter::Malformed);
-                Verdict::Drop
-            }
+            Err(_) => namespace.drop_packet(&packet, Counter::Malformed),
         }
     }
 
     fn done(conn: &Conn, bound: &BoundFlow) -> Option<RcuBox<BoundFlow>> {
-        Namespace::of(conn.net())?.flows().end(bound)
+        let namespace = Namespace::of(conn.net())?;
+        // When the method's module goes, ends are many and reasons none of the ends' business.
+        if registry::find(u32::from(bound.flow.method), &rcu::read_lock()).is_some() {
+            reset::announce_end(namespace, conn, bound);
+        }
+        namespace.flows().end(bound)
     }
 }
 
 /// Drops a packet of a connection that is to end, and lets it end now: the packet has just given it
 /// another full time-out.
-pub(crate) fn hurry(namespace: &Namespace, conn: &Conn) -> Verdict {
-    namespace.scene.count(Counter::Closing);
+pub(crate) fn hurry(namespace: &Namespace, conn: &Conn, packet: &Packet<'_>) -> Verdict {
     conn.expire_now();
-    Verdict::Drop
+    namespace.drop_packet(packet, Counter::Closing)
 }
 
 /// Translates a packet of the client and sends it to the real server.
@@ -87,7 +89,7 @@ pub(crate) fn forward(
 ) -> Verdict {
     Transit {
         net,
-        scene: &namespace.scene,
+        namespace,
         flow: &bound.flow,
         rewrite: bound.flow.request(),
         duty: method.request,

@@ -27,10 +27,7 @@ pub(crate) fn judge(
     guard: &rcu::Guard,
 ) -> Verdict {
     match reason(net, namespace, packet, headers, guard) {
-        Some(reason) => {
-            namespace.scene.count(reason);
-            Verdict::Drop
-        }
+        Some(reason) => namespace.drop_packet(packet, reason),
         None => Verdict::Accept,
     }
 }

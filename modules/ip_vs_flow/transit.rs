@@ -7,7 +7,7 @@
 //!
 //! Kernel counterpart: `ip_forward()`, `ip6_forward()` and `ip_vs_nat_xmit()`.
 
-use flow_method::{Counter, Duty, Flow, Scene};
+use flow_method::{Counter, Duty, Flow};
 use kernel_net::net::Net;
 use kernel_net::netfilter::Verdict;
 use kernel_net::route::{IcmpError, Route};
@@ -17,10 +17,12 @@ use nat::{ChecksumState, Family, Headers, Parsed, Rewrite, Unfit};
 use wire::extensions::Fragment;
 use wire::Udp;
 
+use crate::namespace::Namespace;
+
 /// Where a packet goes, and what becomes of it.
 pub(crate) struct Transit<'a> {
     pub(crate) net: &'a Net,
-    pub(crate) scene: &'a Scene,
+    pub(crate) namespace: &'a Namespace,
     pub(crate) flow: &'a Flow,
     /// The translation.
     pub(crate) rewrite: Rewrite,
@@ -33,10 +35,7 @@ impl Transit<'_> {
     pub(crate) fn forward(&self, mut packet: Packet<'_>, headers: Headers) -> Verdict {
         match self.pass(&mut packet, headers) {
             Ok(route) => packet.send(self.net, route),
-            Err(reason) => {
-                self.scene.count(reason);
-                Verdict::Drop
-            }
+            Err(reason) => self.namespace.drop_packet(&packet, reason),
         }
     }
 
@@ -55,7 +54,13 @@ impl Transit<'_> {
         } else {
             self.change_family(packet, &mut headers, hops)?;
         }
-        (self.duty)(self.scene, self.flow, &mut headers, packet, &route)?;
+        (self.duty)(
+            &self.namespace.scene,
+            self.flow,
+            &mut headers,
+            packet,
+            &route,
+        )?;
         Ok(route)
     }
 

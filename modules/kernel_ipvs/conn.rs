@@ -185,6 +185,18 @@ impl Conn {
         }
     }
 
+    /// Whether both ends have agreed on the connection; of UDP, any.
+    #[inline]
+    pub fn is_established(&self) -> bool {
+        let state = u32::from(self.state());
+        // CAST: As in `client_tuple`.
+        match Protocol(self.fixed().protocol as u8) {
+            Protocol::TCP => state == c::IP_VS_TCP_S_ESTABLISHED,
+            Protocol::SCTP => state == c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED,
+            _ => true,
+        }
+    }
+
     /// Lets an established connection, of UDP any, end after so many seconds without packets, if that
     /// is not zero; to be said again after each packet that moved the state. The timer starts when
     /// the reference to the connection is dropped.
@@ -193,13 +205,7 @@ impl Conn {
         if seconds == 0 {
             return;
         }
-        // CAST: As in `client_tuple`; a state is a small number.
-        let established = match Protocol(self.fixed().protocol as u8) {
-            Protocol::TCP => c::IP_VS_TCP_S_ESTABLISHED as u16,
-            Protocol::SCTP => c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED as u16,
-            _ => self.state(),
-        };
-        if self.state() == established {
+        if self.is_established() {
             // CAST: Lossless on 64 bits.
             let ticks = (seconds as usize).saturating_mul(c::CONFIG_HZ as usize);
             // SAFETY: The object is valid; IPVS, too, writes the word without a lock.

@@ -87,7 +87,9 @@ impl Clients {
             },
         };
         let entry = RcuBox::new(entry, GFP_ATOMIC | __GFP_NOWARN)?;
-        self.table.insert(hash(entry.address), entry, |_| false).map_err(|_| ENOMEM)?;
+        self.table
+            .insert(hash(entry.address), entry, |_| false)
+            .map_err(|_| ENOMEM)?;
         self.changes.add(ADDED);
         Ok(())
     }
