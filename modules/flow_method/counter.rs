@@ -45,8 +45,6 @@ counters! {
     AddToaHeaderFull = note c"fullnat_add_toa_head_full",
     /// Not so because memory was out.
     AddToaNoMemory = note c"fullnat_add_toa_fail_mem",
-    /// Not so because the packet's segments have headers of their own.
-    AddToaFailProto = note c"fullnat_add_toa_fail_proto",
     /// Options that claimed to be such an address and came from the client: removed.
     ToaForged = note c"fullnat_toa_removed",
     /// Datagrams that went to a real server with the client's address in front.

@@ -75,8 +75,12 @@ impl Departure<'_, '_> {
     /// Changes the TCP header; `change` gets all of it and says what that does to the checksum.
     pub(crate) fn edit(&mut self, change: impl FnOnce(&mut [u8]) -> Delta) -> Result<(), Counter> {
         let state = self.packet.prepare_checksum();
-        let bytes = self.packet.write(self.headers.end);
-        let tcp = bytes
+        let end = self.headers.end;
+        self.packet.write(end).ok_or(Counter::NoMemory)?;
+        self.packet.unite_headers();
+        let tcp = self
+            .packet
+            .write(end)
             .ok_or(Counter::NoMemory)?
             .get_mut(self.headers.transport..)
             .ok_or(Counter::Malformed)?;

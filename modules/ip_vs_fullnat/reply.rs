@@ -44,12 +44,13 @@ pub(crate) fn reply(
         packet,
         route,
     };
-    eventful(departure, segment)
+    eventful(departure)
 }
 
 /// A segment that begins or ends something, or belongs to a connection that is shifted.
 #[inline(never)]
-fn eventful(mut departure: Departure<'_, '_>, segment: Segment) -> Result<(), Counter> {
+fn eventful(mut departure: Departure<'_, '_>) -> Result<(), Counter> {
+    let segment = Segment::of(departure.packet, departure.headers)?;
     let story = &departure.flow.story;
     shift_back(&mut departure)?;
     let flags = segment.flags;

@@ -48,6 +48,16 @@ pub(crate) fn request(
     packet: &mut Packet<'_>,
     route: &Route,
 ) -> Result<(), Counter> {
+    let protocol = headers.tuple.protocol;
+    if protocol == Protocol::TCP {
+        let segment = Segment::of(packet, headers)?;
+        if segment.flags.is_midstream() && flow.story.is_plain() && !has_options(headers) {
+            flow.story.client_acknowledged(segment.ack);
+            return Ok(());
+        }
+    } else if protocol != Protocol::UDP || uoa::is_plain(flow, headers) {
+        return Ok(());
+    }
     let departure = Departure {
         scene,
         flow,
@@ -55,28 +65,17 @@ pub(crate) fn request(
         packet,
         route,
     };
-    match departure.headers.tuple.protocol {
-        Protocol::TCP => segment(departure),
-        Protocol::UDP => uoa::datagram(departure),
-        _ => Ok(()),
+    match protocol {
+        Protocol::TCP => eventful(departure),
+        _ => uoa::eventful(departure),
     }
-}
-
-#[inline]
-fn segment(departure: Departure<'_, '_>) -> Result<(), Counter> {
-    let segment = Segment::of(departure.packet, departure.headers)?;
-    let story = &departure.flow.story;
-    if segment.flags.is_midstream() && story.is_plain() && !has_options(departure.headers) {
-        story.client_acknowledged(segment.ack);
-        return Ok(());
-    }
-    eventful(departure, segment)
 }
 
 /// A segment that begins or ends something, has options, or belongs to a connection that needs more
 /// than a translation.
 #[inline(never)]
-fn eventful(mut departure: Departure<'_, '_>, segment: Segment) -> Result<(), Counter> {
+fn eventful(mut departure: Departure<'_, '_>) -> Result<(), Counter> {
+    let segment = Segment::of(departure.packet, departure.headers)?;
     let flags = segment.flags;
     let story = &departure.flow.story;
     if flags.syn() && !flags.ack() {

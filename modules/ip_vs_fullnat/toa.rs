@@ -7,7 +7,6 @@
 //! else is removed from every segment, whatever becomes of the true address.
 
 use flow_method::Counter;
-use kernel_net::errno::not_supported;
 use nat::ChecksumState;
 use wire::toa::{self, Placement, Refusal, Toa};
 use wire::{put, Delta, Tcp};
@@ -87,10 +86,7 @@ fn replace_options(departure: &mut Departure<'_, '_>, new: &[u8]) -> Result<(), 
     let state = packet.prepare_checksum();
     packet
         .replace(at, old.len(), new)
-        .map_err(|why| match why == not_supported() {
-            true => Counter::AddToaFailProto,
-            false => Counter::AddToaNoMemory,
-        })?;
+        .map_err(|_| Counter::AddToaNoMemory)?;
     headers.end = at.saturating_add(new.len());
 
     let total = packet.len();

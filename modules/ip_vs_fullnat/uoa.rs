@@ -6,8 +6,8 @@
 //! of its own, sent just before. IP options that a client has made up to pass for somebody else are
 //! removed from every datagram.
 
-use flow_method::{Counter, UoaMode};
-use nat::{Family, OwnPacket};
+use flow_method::{Counter, Flow, UoaMode};
+use nat::{Family, Headers, OwnPacket};
 use wire::uoa::{self, Form, Insertion, Refusal};
 
 use crate::packet::Departure;
@@ -15,11 +15,22 @@ use crate::packet::Departure;
 /// Bytes of an IPv4 header without options.
 const IPV4_LEN: usize = 20;
 
-/// A datagram of a client.
+/// Whether a datagram of a client needs nothing but its translation.
 #[inline]
-pub(crate) fn datagram(mut departure: Departure<'_, '_>) -> Result<(), Counter> {
-    let headers = &*departure.headers;
-    if headers.tuple.family == Family::V4 && headers.transport != IPV4_LEN {
+pub(crate) fn is_plain(flow: &Flow, headers: &Headers) -> bool {
+    !flow.story.introduces() && !has_options(headers)
+}
+
+/// Whether the network header has options, where one may claim to be a client's address.
+#[inline]
+fn has_options(headers: &Headers) -> bool {
+    headers.tuple.family == Family::V4 && headers.transport != IPV4_LEN
+}
+
+/// A datagram of a client that is to carry its address, or may claim to.
+#[inline(never)]
+pub(crate) fn eventful(mut departure: Departure<'_, '_>) -> Result<(), Counter> {
+    if has_options(departure.headers) {
         disarm(&mut departure)?;
     }
     if departure.flow.story.introduces() {
@@ -29,7 +40,6 @@ pub(crate) fn datagram(mut departure: Departure<'_, '_>) -> Result<(), Counter> 
 }
 
 /// Removes IP options that a client has made up.
-#[inline(never)]
 fn disarm(departure: &mut Departure<'_, '_>) -> Result<(), Counter> {
     let header = departure.packet.write(departure.headers.transport);
     if uoa::remove_forged(header.ok_or(Counter::NoMemory)?) > 0 {
@@ -39,7 +49,6 @@ fn disarm(departure: &mut Departure<'_, '_>) -> Result<(), Counter> {
 }
 
 /// Tells the server the client's address, with this packet or just before it.
-#[inline(never)]
 fn introduce(departure: &mut Departure<'_, '_>) {
     let form = match departure.flow.introduction.uoa {
         UoaMode::Off => return,

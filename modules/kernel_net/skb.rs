@@ -274,6 +274,15 @@ impl Packet<'_> {
         Ok(())
     }
 
+    /// Lets the segments of a super-packet have the headers of the first, if they have headers of
+    /// their own: what changes in the first, beyond addresses and ports, then changes in all. The
+    /// headers are not shared with a clone.
+    pub fn unite_headers(&mut self) {
+        if self.shared_info().gso_type & GSO_FRAGLIST != 0 {
+            self.shared_info_mut().gso_type &= !GSO_FRAGLIST;
+        }
+    }
+
     /// Replaces the `old` bytes at `at` by `new`; the headers before `at` move.
     ///
     /// The checksum fields are the caller's. Fails when memory is out or the bytes are not there;
@@ -281,10 +290,7 @@ impl Packet<'_> {
     pub fn replace(&mut self, at: usize, old: usize, new: &[u8]) -> Result {
         let end = at.checked_add(old).ok_or(EINVAL)?;
         self.write(end).ok_or(ENOMEM)?;
-        if self.shared_info().gso_type & GSO_FRAGLIST != 0 {
-            // The segments of such a packet carry headers of their own.
-            return Err(crate::errno::not_supported());
-        }
+        self.unite_headers();
         let (grow, shrink) = (new.len().saturating_sub(old), old.saturating_sub(new.len()));
         // CAST: Option blocks are at most 40 bytes long.
         // SAFETY: By the invariant.
