@@ -81,7 +81,7 @@ proptest! {
         let mut like = common::packet(&tuple, &plain(), false);
         match tuple.family {
             Family::V4 => (like[1], like[8]) = (tos, hops),
-            Family::V6 => (like[0], like[1], like[7]) = (0x60 | tos >> 4, tos << 4, hops),
+            Family::V6 => (like[0], like[1], like[7]) = (0x60 | (tos >> 4), tos << 4, hops),
         }
         let toa = Toa {
             kind: 0,
