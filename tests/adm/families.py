@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""FullNAT servers of another address family than their service: typed, shown, saved and deleted by their own address."""
+"""FullNAT servers of another family than their service: typed, shown, saved, deleted by their own address."""
 
 import ipaddress
 import json

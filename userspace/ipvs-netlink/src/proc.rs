@@ -84,7 +84,7 @@ fn unreadable(source: io::Error) -> Error {
 }
 
 fn parse_line(line: &str) -> Option<Entry> {
-    let mut words = line.split_whitespace();
+    let mut words = line.split_ascii_whitespace();
     let mut next = || words.next();
     let protocol = protocol(next()?)?;
     let caddr = address(next()?)?;

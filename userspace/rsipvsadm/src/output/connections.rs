@@ -127,6 +127,7 @@ pub struct Listing<W> {
     shape: Shape,
     names: &'static dyn Naming,
     rows: u64,
+    line: Line,
 }
 
 impl<W: Write> Listing<W> {
@@ -137,6 +138,7 @@ impl<W: Write> Listing<W> {
             shape,
             names,
             rows: 0,
+            line: Line::default(),
         }
     }
 
@@ -154,37 +156,41 @@ impl<W: Write> Listing<W> {
                 numeric,
                 with_engine,
             } => {
-                self.columns(&row, numeric)?;
+                self.columns(&row, numeric);
                 if let (true, Some((name, data))) = (with_engine, row.engine) {
-                    write!(self.out, " {name} {data}")?;
+                    self.line.text(" ").text(name).text(" ").text(data);
                 }
-                self.out.write_all(b"\n")
+                self.line.text("\n");
+                self.out.write_all(&self.line.bytes)?;
+                self.line.clear();
+                Ok(())
             }
         }
     }
 
-    fn columns(&mut self, row: &Row<'_>, numeric: bool) -> io::Result<()> {
-        let mut digits = Seconds::default();
-        write!(
-            self.out,
-            "[0]{:<3} {:<6} {:<11} ",
-            protocol_word(row.protocol),
-            digits.text(row.expires),
-            row.state,
-        )?;
+    fn columns(&mut self, row: &Row<'_>, numeric: bool) {
         let local = row.local.unwrap_or(row.client);
-        if numeric {
-            // Without a String: this is the listing of a million.
-            return write!(
-                self.out,
-                "{:<18} {:<18} {:<18} {}",
-                row.client, row.vip, local, row.server
-            );
+        let line = &mut self.line;
+        line.text("[0]")
+            .word(protocol_word(row.protocol), "[0]".len() + 3);
+        line.number(row.expires).text("s").pad(6);
+        line.word(row.state, 11);
+        for (end, width) in [
+            (row.client, 18),
+            (row.vip, 18),
+            (local, 18),
+            (row.server, 0),
+        ] {
+            if numeric {
+                line.end(end).pad(width);
+            } else {
+                line.word(
+                    &self.names.endpoint(end.ip(), end.port(), row.protocol),
+                    width,
+                );
+            }
         }
-        let name = |end: SocketAddr| self.names.endpoint(end.ip(), end.port(), row.protocol);
-        let (client, vip) = (name(row.client), name(row.vip));
-        let (local, server) = (name(local), name(row.server));
-        write!(self.out, "{client:<18} {vip:<18} {local:<18} {server}")
+        line.finish();
     }
 
     fn json(&mut self, row: &Row<'_>) -> io::Result<()> {
@@ -211,26 +217,74 @@ impl<W: Write> Listing<W> {
     }
 }
 
-/// Seconds with their unit, padded by who shows them.
+/// A line of columns that is being put together. By hand: the general way to format takes four times
+/// as long, and a million lines are many.
 #[derive(Default)]
-struct Seconds([u8; 11]);
+struct Line {
+    bytes: Vec<u8>,
+    /// Where the column begins.
+    column: usize,
+}
 
-impl Seconds {
-    fn text(&mut self, seconds: u32) -> &str {
-        let mut place = self.0.len() - 1;
-        self.0[place] = b's';
-        let mut rest = seconds;
+impl Line {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.column = 0;
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    fn number(&mut self, number: u32) -> &mut Self {
+        let mut digits = [0; 10];
+        let mut place = digits.len();
+        let mut rest = number;
         // BOUND: ten digits hold every number of 32 bits.
         loop {
             place -= 1;
             // CAST: a digit.
-            self.0[place] = b'0' + (rest % 10) as u8;
+            digits[place] = b'0' + (rest % 10) as u8;
             rest /= 10;
             if rest == 0 {
                 break;
             }
         }
-        std::str::from_utf8(&self.0[place..]).unwrap_or_default()
+        self.bytes.extend_from_slice(&digits[place..]);
+        self
+    }
+
+    fn end(&mut self, end: SocketAddr) -> &mut Self {
+        match end.ip() {
+            IpAddr::V4(addr) => {
+                let [a, b, c, d] = addr.octets().map(u32::from);
+                self.number(a).text(".").number(b).text(".");
+                self.number(c).text(".").number(d);
+            }
+            // Writing to a Vec cannot fail.
+            IpAddr::V6(addr) => write!(self.bytes, "[{addr}]").unwrap_or(()),
+        }
+        self.text(":").number(end.port().into())
+    }
+
+    /// Ends a column that is at least this wide, and the space behind it.
+    fn pad(&mut self, width: usize) {
+        let end = self.bytes.len().max(self.column + width);
+        self.bytes.resize(end, b' ');
+        self.bytes.push(b' ');
+        self.column = self.bytes.len();
+    }
+
+    fn word(&mut self, word: &str, width: usize) {
+        // Columns count characters, not bytes.
+        let wider = word.len() - word.chars().count();
+        self.text(word).pad(width + wider);
+    }
+
+    /// Takes the space behind the last column away.
+    fn finish(&mut self) {
+        self.bytes.pop();
     }
 }
 
