@@ -11,6 +11,7 @@
 #include <linux/sock_diag.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
+#include <net/dst_cache.h>
 #include <net/genetlink.h>
 #include <net/gso.h>
 #include <net/icmp.h>

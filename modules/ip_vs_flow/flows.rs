@@ -41,7 +41,7 @@ pub(crate) struct BoundFlow {
     /// Seconds the connection may be silent once it is established; zero leaves it to IPVS.
     pub(crate) timeout: u32,
     local_address: Arc<LocalAddress>,
-    ports: Arc<ServerPorts>,
+    pub(crate) ports: Arc<ServerPorts>,
 }
 
 /// Buckets of a namespace's table, as a power of two: one for every four pages of memory, from half a

@@ -19,7 +19,8 @@
 //! - [`reset`]: what both ends are told when IPVS ends a connection before they do.
 //!
 //! What they use: [`namespace`] holds the data of a network namespace, [`flows`] its connections,
-//! [`services`] what is set for its services, a [`local_address`] each or several, [`server_ports`] the
+//! [`services`] what is set for its services, a [`local_address`] each or several, [`local_filter`]
+//! tells most packets that are not for one, [`server_ports`] has the
 //! ports of those addresses, [`aliases`] the servers that IPVS knows by another address, [`registry`]
 //! the methods. [`control`] is the netlink family, [`tunables`] the sysctls.
 //!
@@ -37,6 +38,7 @@ mod flows;
 mod fragments;
 mod icmp;
 mod local_address;
+mod local_filter;
 mod namespace;
 mod registry;
 mod reply;

@@ -19,6 +19,7 @@ use nat::Family;
 use crate::aliases::Aliases;
 use crate::binding::FirstPacket;
 use crate::flows::Flows;
+use crate::local_filter::LocalFilter;
 use crate::reply::{ReassembledReply, Reply};
 use crate::server_ports::AllPorts;
 use crate::services::Services;
@@ -38,6 +39,8 @@ pub(crate) struct Namespace {
     pub(crate) scene: Scene,
     /// What is set for its services.
     pub(crate) services: Services,
+    /// Which packets may be replies.
+    pub(crate) local_filter: LocalFilter,
     /// Servers IPVS knows by another address.
     pub(crate) aliases: Aliases,
     /// Held while services or aliases change.
@@ -104,6 +107,7 @@ impl PerNet for Namespace {
             pin_init!(Self {
                 scene,
                 services: Services::new(),
+                local_filter: LocalFilter::new(),
                 aliases: Aliases::new(),
                 writers <- new_mutex!(()),
                 ports,

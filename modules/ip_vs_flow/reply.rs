@@ -60,6 +60,11 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(namespace) = Namespace::of(net) else {
         return Verdict::Accept;
     };
+    if !namespace.local_filter.may_be_local(packet.linear())
+        && !namespace.scene.tunables.drops_fragments()
+    {
+        return Verdict::Accept;
+    }
     let guard = rcu::read_lock();
     if fragments::must_drop(namespace, &packet, &guard) {
         return namespace.drop_packet(&packet, Counter::DefenceFragment);
@@ -91,6 +96,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         net,
         namespace,
         flow: &bound.flow,
+        route: None,
         rewrite: bound.flow.reply(),
         duty: method.reply,
     }

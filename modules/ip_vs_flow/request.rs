@@ -91,6 +91,7 @@ pub(crate) fn forward(
         net,
         namespace,
         flow: &bound.flow,
+        route: Some(&bound.ports.route),
         rewrite: bound.flow.request(),
         duty: method.request,
     }

@@ -12,6 +12,7 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_net::lock::SpinLockBh;
 use kernel_net::rcu::{self, RcuBox};
+use kernel_net::route::RouteCache;
 use kernel_net::table::{Entry, Link, Table};
 use kernel_net::{random, time, GFP_PACKET};
 use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple, CHUNK};
@@ -46,6 +47,8 @@ struct Pool {
 pub(crate) struct ServerPorts {
     #[pin]
     pool: SpinLockBh<Pool>,
+    /// The way to the server.
+    pub(crate) route: RouteCache,
 }
 
 impl ServerPorts {
@@ -65,8 +68,8 @@ impl ServerPorts {
         let _ = ports.release(records, port, last, time::seconds());
     }
 
-    fn left(&self) -> u32 {
-        self.pool.lock().ports.left()
+    fn in_use(&self) -> u32 {
+        self.pool.lock().ports.in_use()
     }
 
     fn is_idle(&self) -> bool {
@@ -128,8 +131,9 @@ impl AllPorts {
                 ports: PortPool::new(range.0, range.1, random::u64() as u16),
                 records: Chunks([const { None }; CHUNKS]),
             };
+            let route = RouteCache::new()?;
             let ports = Arc::pin_init(
-                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool) }),
+                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), route }),
                 GFP_PACKET,
             )?;
             let place = Place {
@@ -153,12 +157,13 @@ impl AllPorts {
     /// The ports of a range that a local address has left towards the server where it has the fewest.
     /// Process context.
     pub(crate) fn left(&self, local: &LocalAddress, (min, max): (u16, u16)) -> u32 {
-        let mut left = u32::from(max.saturating_sub(min)).saturating_add(1);
+        let size = u32::from(max.saturating_sub(min)).saturating_add(1);
+        let mut left = size;
         for bucket in 0..self.table.size() {
             let guard = rcu::read_lock();
             self.table.visit(bucket, &guard, |place| {
                 if local.is((place.key.source, place.key.family)) {
-                    left = left.min(place.ports.left());
+                    left = left.min(size.saturating_sub(place.ports.in_use()));
                 }
             });
         }

@@ -10,10 +10,10 @@
 use flow_method::{Counter, Duty, Flow};
 use kernel_net::net::Net;
 use kernel_net::netfilter::Verdict;
-use kernel_net::route::{IcmpError, Route};
+use kernel_net::route::{IcmpError, Route, RouteCache};
 use kernel_net::skb::Packet;
 use nat::siit::{self, Fields};
-use nat::{ChecksumState, Family, Headers, Parsed, Rewrite, Unfit};
+use nat::{ChecksumState, Family, Headers, Rewrite, Unfit};
 use wire::extensions::Fragment;
 use wire::Udp;
 
@@ -24,6 +24,8 @@ pub(crate) struct Transit<'a> {
     pub(crate) net: &'a Net,
     pub(crate) namespace: &'a Namespace,
     pub(crate) flow: &'a Flow,
+    /// The way to the receiver, if it is one that many packets go.
+    pub(crate) route: Option<&'a RouteCache>,
     /// The translation.
     pub(crate) rewrite: Rewrite,
     /// What the method does before the packet leaves.
@@ -41,7 +43,11 @@ impl Transit<'_> {
 
     fn pass(&self, packet: &mut Packet<'_>, mut headers: Headers) -> Result<Route, Counter> {
         let to = &self.rewrite.to;
-        let route = Route::output(self.net, packet.dsfield(), to).ok_or(Counter::NoRoute)?;
+        let route = match self.route {
+            Some(cache) => cache.output(self.net, packet.dsfield(), to),
+            None => Route::output(self.net, packet.dsfield(), to),
+        };
+        let route = route.ok_or(Counter::NoRoute)?;
         // What a local program sends has not been forwarded by anybody yet.
         let hops = u8::from(packet.is_received());
         check(packet, &headers, hops, to.family, route.mtu())?;
@@ -130,6 +136,9 @@ fn check(
     mtu: u32,
 ) -> Result<(), Counter> {
     let from = headers.tuple.family;
+    if from == Family::V4 && has_source_route(packet, headers) {
+        return Err(Counter::Malformed);
+    }
     if hops > 0 && headers.hops <= hops {
         packet.report(from, IcmpError::TimeExceeded);
         return Err(Counter::TtlExpired);
@@ -145,6 +154,17 @@ fn check(
     packet.report(from, IcmpError::TooBig { mtu });
     Err(Counter::TooBig)
 }
+
+/// Whether the sender has chosen the packet's way. The stack drops what comes to the director itself
+/// like that, and a translator must not pass it on (RFC 7915, section 4.1).
+#[inline]
+fn has_source_route(packet: &Packet<'_>, headers: &Headers) -> bool {
+    let options = packet.linear().get(MIN_HEADER..headers.transport);
+    options.is_some_and(|options| !options.is_empty() && siit::has_source_route(options))
+}
+
+/// Bytes of an IPv4 header without options.
+const MIN_HEADER: usize = 20;
 
 /// The size of a packet that fits into `mtu` bytes when it has got a header of the other family.
 fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
@@ -162,18 +182,25 @@ fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
 const MIN_V6_MTU: u32 = 1280;
 
 /// Reads the headers of a packet, making them linear.
+#[inline]
 pub(crate) fn parse(packet: &mut Packet<'_>) -> Result<Headers, Unfit> {
+    match Headers::parse(packet.linear(), packet.len()) {
+        Err(Unfit::Needs(more)) => parse_pieces(packet, more),
+        result => result,
+    }
+}
+
+/// The same, where so many bytes must be made linear first.
+#[cold]
+fn parse_pieces(packet: &mut Packet<'_>, mut wanted: usize) -> Result<Headers, Unfit> {
     let len = packet.len();
-    let mut parsed = Headers::parse(packet.linear(), len)?;
     // BOUND: A constant: IP options or extension headers one by one, the fixed transport header, its
     // options.
     for _ in 0..MAX_ROUNDS {
-        match parsed {
-            Parsed::Whole(headers) => return Ok(headers),
-            Parsed::Needs(more) => {
-                let start = packet.read(more).ok_or(Unfit::Malformed)?;
-                parsed = Headers::parse(start, len)?;
-            }
+        let start = packet.read(wanted).ok_or(Unfit::Malformed)?;
+        match Headers::parse(start, len) {
+            Err(Unfit::Needs(more)) => wanted = more,
+            result => return result,
         }
     }
     Err(Unfit::Malformed)

@@ -14,6 +14,7 @@
 #include <linux/tcp.h>
 #include <linux/timer.h>
 #include <net/dst.h>
+#include <net/dst_cache.h>
 #include <net/genetlink.h>
 #include <net/icmp.h>
 #include <net/ip6_route.h>
@@ -63,6 +64,10 @@ const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
 struct net *kn_dst_net(const struct dst_entry *dst) { return dst_dev_net_rcu(dst); }
+int kn_dst_cache_init_nowait(struct dst_cache *cache) { return dst_cache_init(cache, GFP_NOWAIT); }
+struct dst_entry *kn_dst_cache_get(struct dst_cache *cache) { struct dst_entry *dst; local_bh_disable(); dst = dst_cache_get(cache); local_bh_enable(); return dst; }
+void kn_dst_cache_set4(struct dst_cache *cache, struct dst_entry *dst, __be32 saddr) { local_bh_disable(); dst_cache_set_ip4(cache, dst, saddr); local_bh_enable(); }
+void kn_dst_cache_set6(struct dst_cache *cache, struct dst_entry *dst, const struct in6_addr *saddr) { local_bh_disable(); dst_cache_set_ip6(cache, dst, saddr); local_bh_enable(); }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 void kn_dst_release(struct dst_entry *dst) { dst_release(dst); }
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, header); }
@@ -86,7 +91,6 @@ int kn_dst_error(const struct dst_entry *dst) { return dst->error; }
 static bool put(struct sock *sk) { if (sk) sock_gen_put(sk); return sk; }
 bool kn_tcp_has_socket4(struct net *net, struct sk_buff *skb, int doff, __be32 saddr, __be16 sport, __be32 daddr, __be16 dport) { return put(inet_lookup(net, skb, doff, saddr, sport, daddr, dport, inet_iif(skb))); }
 bool kn_tcp_has_socket6(struct net *net, struct sk_buff *skb, int doff, const struct in6_addr *saddr, __be16 sport, const struct in6_addr *daddr, __be16 dport) { return put(inet6_lookup(net, skb, doff, saddr, sport, daddr, dport, inet6_iif(skb))); }
-bool kn_skb_is_input_route(const struct sk_buff *skb) { return rt_is_input_route(skb_rtable(skb)); }
 bool kn_skb_has_route(const struct sk_buff *skb) { return skb_dst(skb); }
 u64 kn_sock_cookie(const struct sock *sk) { return atomic64_read(&sk->sk_cookie); }
 __be32 kn_sock_daddr(const struct sock *sk) { return sk->sk_daddr; }

@@ -5,6 +5,7 @@
 
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <net/dst_cache.h>
 #include <net/ip_vs.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -66,6 +67,11 @@ void kn_dst_hold(struct dst_entry *dst);
 struct net *kn_dst_net(const struct dst_entry *dst);
 u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
+/* net/dst_cache.h */
+int kn_dst_cache_init_nowait(struct dst_cache *cache);
+struct dst_entry *kn_dst_cache_get(struct dst_cache *cache);
+void kn_dst_cache_set4(struct dst_cache *cache, struct dst_entry *dst, __be32 saddr);
+void kn_dst_cache_set6(struct dst_cache *cache, struct dst_entry *dst, const struct in6_addr *saddr);
 /* net/genetlink.h */
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header);
 void kn_genlmsg_end(struct sk_buff *skb, void *header);
@@ -94,7 +100,6 @@ int kn_route_input(struct sk_buff *skb);
 struct dst_entry *kn_route_output(struct net *net, u8 dsfield, __be32 daddr, __be32 saddr);
 bool kn_tcp_has_socket4(struct net *net, struct sk_buff *skb, int doff, __be32 saddr, __be16 sport, __be32 daddr, __be16 dport);
 bool kn_tcp_has_socket6(struct net *net, struct sk_buff *skb, int doff, const struct in6_addr *saddr, __be16 sport, const struct in6_addr *daddr, __be16 dport);
-bool kn_skb_is_input_route(const struct sk_buff *skb);
 bool kn_skb_has_route(const struct sk_buff *skb);
 /* net/sock.h */
 u64 kn_sock_cookie(const struct sock *sk);

@@ -6,7 +6,9 @@
 //!
 //! C header: `include/net/route.h`, `include/net/ip6_route.h`, `include/net/icmp.h`.
 
+use core::cell::UnsafeCell;
 use core::ptr::NonNull;
+use kernel::error::to_result;
 use kernel::prelude::*;
 use nat::{Family, Tuple};
 use net_bindings as c;
@@ -107,6 +109,71 @@ impl Drop for Route {
     fn drop(&mut self) {
         // SAFETY: By the invariant.
         unsafe { c::kn_dst_release(self.as_ptr()) };
+    }
+}
+
+/// A route that is looked up once and kept by each CPU until it is not good any more.
+///
+/// For packets of one source and destination, of the default class of service.
+pub struct RouteCache {
+    cache: UnsafeCell<c::dst_cache>,
+}
+
+// SAFETY: The routes lie in per-CPU memory that the calls below guard.
+unsafe impl Send for RouteCache {}
+// SAFETY: As above.
+unsafe impl Sync for RouteCache {}
+
+impl RouteCache {
+    /// An empty cache, made while a packet waits.
+    pub fn new() -> Result<Self> {
+        let mut cache = c::dst_cache::default();
+        // SAFETY: The call fills the structure in.
+        to_result(unsafe { c::kn_dst_cache_init_nowait(&mut cache) })?;
+        Ok(Self {
+            cache: UnsafeCell::new(cache),
+        })
+    }
+
+    /// As [`Route::output`].
+    #[inline]
+    pub fn output(&self, net: &Net, dsfield: u8, tuple: &Tuple) -> Option<Route> {
+        // What policies make of other classes is not kept. The lower bits are the congestion's.
+        if dsfield >> 2 != 0 {
+            return Route::output(net, dsfield, tuple);
+        }
+        // SAFETY: The cache is initialised.
+        let dst = unsafe { c::kn_dst_cache_get(self.cache.get()) };
+        if let Some(dst) = NonNull::new(dst) {
+            // INVARIANT: The call gave us a reference.
+            return Some(Route {
+                dst,
+                family: tuple.family,
+            });
+        }
+        let route = Route::output(net, dsfield, tuple)?;
+        let (cache, dst) = (self.cache.get(), route.as_ptr());
+        // SAFETY: The cache is initialised, and takes a reference of its own.
+        unsafe {
+            match tuple.family {
+                Family::V4 => {
+                    let source = u32::from_ne_bytes(tuple.source.v4());
+                    c::kn_dst_cache_set4(cache, dst, source);
+                }
+                Family::V6 => {
+                    let source = core::ptr::from_ref(tuple.source.octets()).cast();
+                    c::kn_dst_cache_set6(cache, dst, source);
+                }
+            }
+        }
+        Some(route)
+    }
+}
+
+impl Drop for RouteCache {
+    fn drop(&mut self) {
+        // SAFETY: The cache is initialised, and nobody looks any more.
+        unsafe { c::dst_cache_destroy(self.cache.get()) };
     }
 }
 

@@ -229,9 +229,7 @@ impl Packet<'_> {
 
     /// Whether the packet came in over a device, and was not made by this host.
     pub fn is_received(&self) -> bool {
-        // Before routing there are only received packets.
-        // SAFETY: By the invariant; the helper looks at the route's flag only.
-        !self.has_route() || unsafe { c::kn_skb_is_input_route(self.as_ptr()) }
+        self.headers().skb_iif != 0
     }
 
     /// Whether routing has looked at the packet.

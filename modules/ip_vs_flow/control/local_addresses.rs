@@ -32,6 +32,7 @@ pub(super) fn add(request: &Request<'_>) -> Result {
     }
     let _writer = namespace.writers.lock();
     namespace.ports.reap();
+    namespace.local_filter.add(&address.0, address.1);
     namespace
         .services
         .change(key, |service| service.add(address))

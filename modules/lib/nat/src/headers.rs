@@ -4,9 +4,9 @@
 
 use wire::{Delta, Family, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
-use crate::network::{Network, Unread};
+use crate::network::Network;
 use crate::rewrite::change;
-use crate::{Protocol, Tuple};
+use crate::{Port, Protocol, Tuple};
 
 /// The headers of a whole TCP, UDP or SCTP packet, as they are now: who changes the packet keeps
 /// them true.
@@ -27,18 +27,11 @@ pub struct Headers {
     pub dont_fragment: bool,
 }
 
-/// What came of an attempt to read the headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parsed {
-    /// They are there.
-    Whole(Headers),
-    /// It takes so many bytes of the packet.
-    Needs(usize),
-}
-
 /// Why a packet has no [`Headers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
+    /// It takes so many bytes of the packet to tell.
+    Needs(usize),
     /// Headers cut short or contradicting each other.
     Malformed,
     /// A part of a datagram.
@@ -60,12 +53,8 @@ impl Headers {
     /// least for IPv4 and forty for IPv6. Asks for more a few times. The length fields of both headers
     /// must agree.
     #[inline]
-    pub fn parse(start: &[u8], len: usize) -> Result<Parsed, Unfit> {
-        let ip = match Network::parse(start) {
-            Ok(ip) => ip,
-            Err(Unread::Needs(more)) if more <= len => return Ok(Parsed::Needs(more)),
-            Err(_) => return Err(Unfit::Malformed),
-        };
+    pub fn parse(start: &[u8], len: usize) -> Result<Self, Unfit> {
+        let ip = Network::parse(start)?;
         if ip.is_fragment {
             return Err(Unfit::Fragment);
         }
@@ -87,26 +76,33 @@ impl Headers {
             _ => Err(Unfit::Malformed),
         };
         let mut end = within(fixed)?;
-        if start.len() < end {
-            return Ok(Parsed::Needs(end));
-        }
-        let transport = start.get(ip.header_len..).ok_or(Malformed)?;
+        let Some(transport) = start.get(ip.header_len..end) else {
+            return Err(Unfit::Needs(end));
+        };
         if ip.protocol == Protocol::UDP {
             within(Udp::parse(transport)?.len())?;
         } else if ip.protocol == Protocol::TCP {
             end = within(Tcp::parse_fixed(transport)?.header_len())?;
             if start.len() < end {
-                return Ok(Parsed::Needs(end));
+                return Err(Unfit::Needs(end));
             }
         }
-        Ok(Parsed::Whole(Self {
-            tuple: ip.tuple(start)?,
+        let &[a, b, c, d] = transport.first_chunk().ok_or(Malformed)?;
+        Ok(Self {
+            tuple: Tuple {
+                family: ip.family,
+                protocol: ip.protocol,
+                source_port: Port::from_be_bytes([a, b]),
+                destination_port: Port::from_be_bytes([c, d]),
+                source: ip.source,
+                destination: ip.destination,
+            },
             transport: ip.header_len,
             end,
             total_len,
             hops: ip.hops,
             dont_fragment: ip.dont_fragment,
-        }))
+        })
     }
 
     /// Says in the network header of `packet` that the packet is `total` bytes long; at most 64 KiB.

@@ -22,7 +22,7 @@ mod story;
 mod timestamp;
 mod tuple;
 
-pub use headers::{Headers, Parsed, Unfit};
+pub use headers::{Headers, Unfit};
 pub use own_packet::OwnPacket;
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
 pub use rewrite::{

@@ -2,10 +2,16 @@
 
 //! What translation wants to know of a network header, of either family.
 //!
-use wire::extensions::{self, Chain};
-use wire::{Address, Family, Ipv4, Ipv6, Malformed};
+//! Read for every packet the director sees, so IPv4's fixed header is taken apart at one go.
 
-use crate::{Port, Protocol, Tuple};
+use wire::extensions::{self, Chain};
+use wire::{Address, Family, Ipv6};
+
+use crate::headers::Unfit;
+use crate::Protocol;
+
+/// Bytes of an IPv4 header without options.
+const V4_LEN: usize = 20;
 
 /// A network header, read from the start of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -23,62 +29,59 @@ pub(crate) struct Network {
     pub(crate) dont_fragment: bool,
     /// Whether the packet is a part of a datagram.
     pub(crate) is_fragment: bool,
-}
-
-/// Why a network header could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unread {
-    /// It takes so many bytes of the packet.
-    Needs(usize),
-    /// It contradicts itself.
-    Malformed,
-}
-
-impl From<Malformed> for Unread {
-    fn from(_: Malformed) -> Self {
-        Self::Malformed
-    }
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
 }
 
 impl Network {
     /// Reads a header from the first bytes of a packet, twenty at least for IPv4 and forty for IPv6.
     /// IPv4 options may be missing from `start`, extension headers may not.
-    #[inline]
-    pub(crate) fn parse(start: &[u8]) -> Result<Self, Unread> {
-        if start.first().is_some_and(|first| first >> 4 == 6) {
-            return Self::of_v6(start);
+    #[inline(always)]
+    pub(crate) fn parse(start: &[u8]) -> Result<Self, Unfit> {
+        match start.first() {
+            Some(first) if first >> 4 == 6 => Self::of_v6(start),
+            _ => Self::of_v4(start.first_chunk().ok_or(Unfit::Malformed)?),
         }
-        let ip = Ipv4::parse_fixed(start)?;
+    }
+
+    #[inline(always)]
+    fn of_v4(fixed: &[u8; V4_LEN]) -> Result<Self, Unfit> {
+        let &[version, _, l0, l1, _, _, f0, f1, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
+            fixed;
+        let header_len = usize::from(version & 0xf) << 2;
+        let total_len = usize::from(u16::from_be_bytes([l0, l1]));
+        let place = u16::from_be_bytes([f0, f1]);
+        if version >> 4 != 4 || header_len < V4_LEN || total_len < header_len {
+            return Err(Unfit::Malformed);
+        }
         Ok(Self {
             family: Family::V4,
-            protocol: Protocol(ip.protocol()),
-            header_len: ip.header_len(),
-            total_len: usize::from(ip.total_len()),
-            hops: ip.ttl(),
-            dont_fragment: ip.dont_fragment(),
-            is_fragment: ip.is_fragment(),
+            protocol: Protocol(protocol),
+            header_len,
+            total_len,
+            hops,
+            dont_fragment: place & 0x4000 != 0,
+            // More fragments, or an offset.
+            is_fragment: place & 0x3fff != 0,
+            source: Address::from_v4([s0, s1, s2, s3]),
+            destination: Address::from_v4([d0, d1, d2, d3]),
         })
     }
 
-    /// As [`parse`](Self::parse), of bytes that are all there are.
-    #[inline]
-    pub(crate) fn parse_all(packet: &[u8]) -> Result<Self, Malformed> {
-        Self::parse(packet).map_err(|_| Malformed)
-    }
-
-    fn of_v6(start: &[u8]) -> Result<Self, Unread> {
+    fn of_v6(start: &[u8]) -> Result<Self, Unfit> {
         if start.len() < Ipv6::LEN {
-            return Err(Unread::Needs(Ipv6::LEN));
+            return Err(Unfit::Needs(Ipv6::LEN));
         }
         let upper = match extensions::walk(start)? {
             Chain::Ends(upper) => upper,
-            Chain::Needs(more) => return Err(Unread::Needs(more)),
+            Chain::Needs(more) => return Err(Unfit::Needs(more)),
         };
         // With segments left, the packet is not where it wants to go.
         if upper.segments_left.is_some() {
-            return Err(Unread::Malformed);
+            return Err(Unfit::Malformed);
         }
         let ip = Ipv6::parse(start)?;
+        let (source, destination) = ip.addresses();
         Ok(Self {
             family: Family::V6,
             protocol: Protocol(upper.protocol),
@@ -87,40 +90,8 @@ impl Network {
             hops: ip.hop_limit(),
             dont_fragment: true,
             is_fragment: upper.fragment.is_some_and(|fragment| fragment.is_part()),
-        })
-    }
-
-    /// Source and destination address of the packet this was read from.
-    #[inline]
-    fn addresses(&self, packet: &[u8]) -> Result<(Address, Address), Malformed> {
-        match self.family {
-            Family::V4 => {
-                let (source, destination) = Ipv4::parse_fixed(packet)?.addresses();
-                Ok((Address::from_v4(source), Address::from_v4(destination)))
-            }
-            Family::V6 => {
-                let (source, destination) = Ipv6::parse(packet)?.addresses();
-                Ok((
-                    Address::from_octets(source),
-                    Address::from_octets(destination),
-                ))
-            }
-        }
-    }
-
-    /// The tuple of the packet this was read from: needs the ports.
-    #[inline]
-    pub(crate) fn tuple(&self, packet: &[u8]) -> Result<Tuple, Malformed> {
-        let transport = packet.get(self.header_len..).ok_or(Malformed)?;
-        let &[a, b, c, d] = transport.first_chunk().ok_or(Malformed)?;
-        let (source, destination) = self.addresses(packet)?;
-        Ok(Tuple {
-            family: self.family,
-            protocol: self.protocol,
-            source_port: Port::from_be_bytes([a, b]),
-            destination_port: Port::from_be_bytes([c, d]),
-            source,
-            destination,
+            source: Address::from_octets(source),
+            destination: Address::from_octets(destination),
         })
     }
 }

@@ -179,11 +179,6 @@ impl PortPool {
         self.used
     }
 
-    /// The number of ports that are not in use.
-    pub fn left(&self) -> u32 {
-        self.size().saturating_sub(self.used)
-    }
-
     /// Whether no port is in use, and no server remembers one.
     pub fn is_at_rest(&self, records: &mut impl Records, now: u16) -> bool {
         self.used == 0

@@ -254,7 +254,7 @@ pub struct Expired;
 /// Takes one hop off a packet (RFC 1812, section 5.3.1; RFC 8200, section 3). A packet that has none
 /// to spare is not changed.
 pub fn decrement_ttl(packet: &mut [u8]) -> Result<(), Expired> {
-    let ip = Network::parse_all(packet).map_err(|_| Expired)?;
+    let ip = Network::parse(packet).map_err(|_| Expired)?;
     if ip.hops <= 1 {
         return Err(Expired);
     }

@@ -5,18 +5,17 @@ mod common;
 
 use common::*;
 use nat::{
-    decrement_ttl, ChecksumState, Expired, Family, Headers, Malformed, Parsed, Protocol, Rewrite,
-    Tuple, Unfit,
+    decrement_ttl, ChecksumState, Expired, Family, Headers, Malformed, Protocol, Rewrite, Tuple,
+    Unfit,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// The headers of a packet that is all there.
 fn read(packet: &[u8]) -> Result<Headers, Unfit> {
-    match Headers::parse(packet, packet.len())? {
-        Parsed::Whole(headers) => Ok(headers),
-        Parsed::Needs(more) => panic!("{more} bytes of {}", packet.len()),
-    }
+    let headers = Headers::parse(packet, packet.len());
+    assert!(!matches!(headers, Err(Unfit::Needs(_))), "{headers:?}");
+    headers
 }
 
 fn tuple_of(packet: &[u8]) -> Result<Tuple, Unfit> {
@@ -125,13 +124,11 @@ fn asks_for_as_much_as_the_headers_are() {
             let start = &bytes[..pair[0]];
             assert_eq!(
                 Headers::parse(start, bytes.len()),
-                Ok(Parsed::Needs(pair[1]))
+                Err(Unfit::Needs(pair[1]))
             );
         }
         let start = &bytes[..end];
-        let Ok(Parsed::Whole(headers)) = Headers::parse(start, bytes.len()) else {
-            panic!("{end} bytes are enough");
-        };
+        let headers = Headers::parse(start, bytes.len()).expect("enough bytes");
         assert_eq!((headers.end, headers.total_len), (end, bytes.len()));
     };
     let udp = Tuple {
@@ -243,7 +240,9 @@ proptest! {
         rest in rest(),
     ) {
         // What the NIC makes of an SCTP packet does not start from a pseudo header.
-        prop_assume!(from.protocol != Protocol::SCTP);
+        if from.protocol == Protocol::SCTP {
+            return Ok(());
+        }
         let mut bytes = packet(&from, &rest, true);
         apply(&Rewrite::new(&from, &to), &mut bytes, ChecksumState::Partial).unwrap();
         prop_assert_eq!(&bytes, &packet(&to, &rest, true));
@@ -287,7 +286,7 @@ proptest! {
         if let Some(byte) = bytes.first_mut() { *byte = first; }
         if let Some(byte) = bytes.get_mut(9) { *byte = protocol; }
         let len = bytes.len();
-        if let Ok(Parsed::Whole(mut headers)) = Headers::parse(&bytes, len) {
+        if let Ok(mut headers) = Headers::parse(&bytes, len) {
             prop_assert!(headers.transport <= headers.end && headers.end <= len);
             let rewrite = Rewrite::new(&from, &to);
             let _ = rewrite.apply(&mut bytes, &mut headers, ChecksumState::Complete, 1);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a packet can be for a local address at all.
+//!
+//! Every packet the director receives passes the hook for replies, and most are none: requests to a
+//! virtual address, other people's traffic. A bit per hash of the destination address, set when an
+//! operator adds a local address, spares them the lookup. Bits stay set: the connections of an address
+//! outlive it. Set in process context; read in softirq, without a lock.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use nat::{Address, Family};
+
+/// Words of 64 bits.
+const WORDS: usize = 64;
+
+/// The bits of a namespace.
+pub(crate) struct LocalFilter {
+    words: [AtomicU64; WORDS],
+}
+
+/// The word and the bit of an address.
+#[inline]
+fn place(address: [u8; 4]) -> (usize, u64) {
+    // Fibonacci hashing: twelve high bits of the product.
+    let hash = u32::from_ne_bytes(address).wrapping_mul(0x9e37_79b9) >> 20;
+    // CAST: Six bits.
+    ((hash >> 6) as usize, 1 << (hash & 63))
+}
+
+/// Four bytes that tell addresses of a family apart as well as all do in practice.
+#[inline]
+fn telling(address: &Address, family: Family) -> [u8; 4] {
+    match family {
+        Family::V4 => address.v4(),
+        Family::V6 => address.octets().last_chunk().copied().unwrap_or_default(),
+    }
+}
+
+impl LocalFilter {
+    pub(crate) const fn new() -> Self {
+        Self {
+            words: [const { AtomicU64::new(0) }; WORDS],
+        }
+    }
+
+    /// From now on packets to this address may be replies.
+    pub(crate) fn add(&self, address: &Address, family: Family) {
+        let (word, bit) = place(telling(address, family));
+        // Relaxed: whoever sends to the address has learnt of it later, and by other means.
+        if let Some(word) = self.words.get(word) {
+            word.fetch_or(bit, Relaxed);
+        }
+    }
+
+    /// Whether the packet that begins with these bytes may be addressed to a local address.
+    #[inline]
+    pub(crate) fn may_be_local(&self, packet: &[u8]) -> bool {
+        let end = match packet.first() {
+            Some(first) if first >> 4 == 6 => 40,
+            _ => 20,
+        };
+        // The destination is the last field of both fixed headers.
+        let Some(address) = packet.get(..end).and_then(<[u8]>::last_chunk) else {
+            return true;
+        };
+        let (word, bit) = place(*address);
+        self.words
+            .get(word)
+            .is_some_and(|word| word.load(Relaxed) & bit != 0)
+    }
+}
