@@ -32,7 +32,15 @@ def service(kind, port, vip=VIP):
 def introduce(director, kind, port, toa="ack", toa_kind=254, uoa="off", vip=VIP):
     """Say how the servers of a service are told the client's address; connections from now on follow."""
     values = {1: _TOA[toa], 2: toa_kind, 3: _UOA[uoa]}
-    given = [netlink.attribute(number, bytes((value,))) for number, value in values.items()]
+    _set(director, kind, port, vip, [netlink.attribute(number, bytes((value,))) for number, value in values.items()])
+
+
+def limit_silence(director, kind, port, seconds, vip=VIP):
+    """Say for how long an established connection of a service may be silent."""
+    _set(director, kind, port, vip, [netlink.attribute(4, struct.pack("=I", seconds))])
+
+
+def _set(director, kind, port, vip, given):
     family = netlink.Family(director.namespace, "IPVS_FLOW")
     try:
         answer = family.ask(SERVICE_SET, service(kind, port, vip), netlink.nest(OPTIONS, *given))
