@@ -72,6 +72,11 @@ def test_a_service_added_anew_has_none_of_the_old_ones(director):
     director.namespace.run("ipvsadm", "-D", *SERVICE)
     director.adm("-A", *SERVICE, "-s", "rr")
     assert line_of(director) == f"TCP  {VIP}:80 rr"
+    for command in (("-D", *SERVICE), ("-C",)):
+        director.adm("-E", *SERVICE, "--toa", "syn")
+        director.adm(*command)
+        director.namespace.run("ipvsadm", "-A", *SERVICE, "-s", "rr")
+        assert line_of(director) == f"TCP  {VIP}:80 rr"
 
 
 def test_a_service_that_is_not_there_is_named(director):

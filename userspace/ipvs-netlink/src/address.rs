@@ -11,6 +11,9 @@ use crate::rtnetlink::Message;
 use crate::socket::{Question, Socket, Subject};
 use crate::wire::attr::{family_of, Attributes};
 
+/// IFA_F_NODAD: no detection of duplicates.
+const NO_DETECTION: u8 = 0x02;
+
 /// Gives an interface this address with a full-length prefix; it may have it already.
 ///
 /// # Errors
@@ -66,7 +69,10 @@ fn address_message(addr: &IpAddr, index: u32) -> Vec<u8> {
     let prefix = if addr.is_ipv4() { 32 } else { 128 };
     // CAST: address families fit a byte.
     let family = family_of(addr) as u8;
-    let mut bytes = vec![family, prefix, 0, libc::RT_SCOPE_UNIVERSE];
+    // An address that waits for nobody to object (RFC 4862, 5.4) is no use for the first second, and
+    // a standby director may well have it, too.
+    let flags = if addr.is_ipv4() { 0 } else { NO_DETECTION };
+    let mut bytes = vec![family, prefix, flags, libc::RT_SCOPE_UNIVERSE];
     bytes.extend(index.to_ne_bytes());
     let mut attributes = Attributes::new();
     attributes
@@ -110,6 +116,8 @@ mod tests {
         wanted.extend([8, 0, 1, 0, 192, 168, 229, 204]);
         if cfg!(target_endian = "little") {
             assert_eq!(address_message(&addr, 7), wanted);
+            let addr = "2001:db8::204".parse().unwrap();
+            assert_eq!(address_message(&addr, 7)[..4], [10, 128, 2, 0]);
         }
     }
 }

@@ -7,7 +7,7 @@ use ipvs_netlink::proc::Entry;
 use ipvs_netlink::route::Way;
 use ipvs_netlink::{
     Connection, ConnectionKey, Dest, DestConfig, DestId, LocalAddress, Method, Netmask, Options,
-    Protocol, Service, ServiceConfig, ServiceFlags, ServiceId, Stats, Toa, Tunnel,
+    Protocol, Service, ServiceConfig, ServiceFlags, ServiceId, Stats, Toa, Tunnel, Uoa,
 };
 use rsipvsadm::cli::{self, Parsed};
 use rsipvsadm::explain::{
@@ -360,6 +360,35 @@ fn the_server_learns_of_the_client_or_not() {
         &with(|facts| facts.sysctls.toa = Some(0)),
         "(fullnat_toa_entry is 0)",
     );
+    let udp = Question {
+        protocol: Protocol::UDP,
+        ..question()
+    };
+    let mut facts = facts_with(Uoa::Ipo);
+    says(&explain(&udp, &facts), "by UOA (ipo)");
+    says(&explain(&udp, &facts_with(Uoa::Off)), "(--uoa off)");
+    let view = facts.service.as_mut().unwrap();
+    view.dests[0].config.id.addr = addr("2001:db8::1");
+    view.laddrs.push(laddr("2001:db8::204"));
+    for there in ["2001:db8::1", "2001:db8::204"] {
+        let way = if there.ends_with('4') {
+            Way::Local
+        } else {
+            Way::Out(None)
+        };
+        facts.ways.insert(addr(there), way);
+    }
+    says(&explain(&udp, &facts), "ipo is for IPv4 alone");
+}
+
+/// A director whose service tells servers over UDP who the client is.
+fn facts_with(uoa: Uoa) -> Facts {
+    let mut facts = facts();
+    facts.service.as_mut().unwrap().options = Some(Options {
+        uoa,
+        ..Options::default()
+    });
+    facts
 }
 
 #[test]

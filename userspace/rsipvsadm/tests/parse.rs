@@ -137,7 +137,8 @@ const SPELLINGS: &str = "
     ipvsadm -E -t 10.0.96.204:80 -p 0
     ipvsadm -E -t 10.0.96.204:80 --conn-timeout 120
     ipvsadm -A -t 10.0.96.204:80 --toa syn --toa-kind 200
-    ipvsadm -A -u [2001::201]:53 --uoa ipo
+    ipvsadm -A -u [2001::201]:53 --uoa opp
+    ipvsadm -A -u 10.0.96.204:53 --uoa ipo
     ipvsadm -a --sctp-service [2001::201]:36412 -r [2407::1] -b
     ipvsadm -a -t 10.0.96.204:80 -r [2001::1]:80 -b
     ipvsadm -P -t 10.0.96.204:80 -z 2407::201
@@ -452,9 +453,9 @@ fn a_pair_is_looked_for_from_every_side() {
     assert_eq!(
         ends,
         [
-            ("client", one, 1000, two, 53),
             ("local", one, 1000, two, 53),
             ("local", two, 53, one, 1000),
+            ("client", one, 1000, two, 53),
             ("client", two, 53, one, 1000),
         ]
     );
@@ -584,6 +585,7 @@ const NONSENSE: &[(&str, &str)] = &[
     ("-A --sctp-service 1.2.3.4:80 --toa-kind 200", "--toa-kind: this is for TCP, not for SCTP 1.2.3.4:80"),
     ("-A -t 1.2.3.4:80 --conn-timeout -1", "--conn-timeout: -1 is not a number from 0 to 2147483"),
     ("-A -t 1.2.3.4:80 --conn-timeout 2147484", "--conn-timeout: 2147484 is not a number from 0 to 2147483"),
+    ("-A -u [2001::201]:53 --uoa ipo", "--uoa: ipo has no room for the IPv6 clients of UDP [2001::201]:53: use opp"),
     ("-D -t 1.2.3.4:80 --toa syn", "--toa does not go with -D"),
     ("--bogus", "there is no option --bogus; see rsipvsadm --help"),
     ("-A -t", "--tcp-service <HOST[:PORT]> needs a value"),

@@ -116,7 +116,12 @@ fn service_with_options() -> impl Strategy<Value = (ServiceConfig, Options)> {
             let options = Options {
                 toa: if tcp { toa } else { usual.toa },
                 toa_kind: if tcp { toa_kind } else { usual.toa_kind },
-                uoa: if udp { uoa } else { usual.uoa },
+                // An option of IPv4 has no room for IPv6 clients.
+                uoa: match uoa {
+                    _ if !udp => usual.uoa,
+                    Uoa::Ipo if is_ipv6(&config.id) => Uoa::Opp,
+                    uoa => uoa,
+                },
                 conn_timeout,
             };
             (config, options)

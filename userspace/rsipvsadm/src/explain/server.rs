@@ -109,7 +109,7 @@ fn fullnat(
         told += &format!("; not from all of them, for {text}");
     }
     told += "; ";
-    told += &introduction(question, facts, view.options.unwrap_or_default());
+    told += &introduction(question, facts, addr, view.options.unwrap_or_default());
     Ok(told)
 }
 
@@ -134,7 +134,7 @@ fn ports_left(facts: &Facts, laddr: &LocalAddress, server: SocketAddr) -> Option
 }
 
 /// How the server learns who the client is.
-fn introduction(question: &Question, facts: &Facts, options: Options) -> String {
+fn introduction(question: &Question, facts: &Facts, server: IpAddr, options: Options) -> String {
     let unknown = "it takes the local address for the client's";
     match question.protocol {
         Protocol::TCP if facts.sysctls.toa == Some(0) => {
@@ -153,6 +153,9 @@ fn introduction(question: &Question, facts: &Facts, options: Options) -> String 
         },
         Protocol::UDP => match options.uoa {
             Uoa::Off => format!("{unknown} (--uoa off)"),
+            Uoa::Ipo if question.from.is_ipv6() || server.is_ipv6() => {
+                format!("{unknown} (--uoa ipo is for IPv4 alone; opp is not)")
+            }
             uoa => format!("the client's address goes along by UOA ({})", uoa.word()),
         },
         _ => unknown.to_owned(),

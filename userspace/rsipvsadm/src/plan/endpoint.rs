@@ -93,7 +93,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// The FullNAT connections that it may be: as the client sees it and as the real server sees it,
+    /// The FullNAT connections that it may be: as the real server sees it and as the client sees it,
     /// a packet there and a packet back.
     #[must_use]
     pub fn wanted(&self) -> [Wanted; 4] {
@@ -116,10 +116,11 @@ impl Pair {
             })
         };
         let (from, to) = (self.from, self.to);
+        // The engine finds a server's side at once and looks for a client's among all.
         [
-            client(from, to),
             server(from, to),
             server(to, from),
+            client(from, to),
             client(to, from),
         ]
     }

@@ -41,6 +41,11 @@ pub fn options(args: &Args) -> Result<OptionChanges, Failure> {
 ///
 /// [`Failure::Usage`] naming the option that does not fit.
 pub fn check(changes: &OptionChanges, id: &ServiceId) -> Result<(), Failure> {
+    if changes.uoa == Some(Uoa::Ipo) && i32::from(id.family()) == libc::AF_INET6 {
+        return Err(Failure::usage(format!(
+            "--uoa: ipo has no room for the IPv6 clients of {id}: use opp"
+        )));
+    }
     let ServiceId::Address { protocol, .. } = id else {
         // Packets of any protocol may carry a mark.
         return Ok(());

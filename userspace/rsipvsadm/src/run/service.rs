@@ -35,16 +35,22 @@ pub(super) fn add(
         })
 }
 
-/// Whoever deleted a service of that name with another tool may have left its local addresses and
-/// options behind.
+/// Drops the local addresses and options of a service: all of it, before it goes, and before one is
+/// added, because who deletes services with another tool leaves them behind.
 fn forget(session: &mut Session, id: &ServiceId) -> Result<(), Failure> {
     session.forget_laddrs(Some(id))?;
+    forget_options(session, Some(id))
+}
+
+/// Sets options back, those of one service or of all.
+fn forget_options(session: &mut Session, only: Option<&ServiceId>) -> Result<(), Failure> {
     let usual = Options::default();
-    let left = session.options(Some(id))?;
-    if left.iter().all(|(_, options)| *options == usual) {
-        return Ok(());
+    for (id, options) in session.options(only)? {
+        if options != usual {
+            set_options(session, &id, &OptionChanges::all(usual))?;
+        }
     }
-    set_options(session, id, &OptionChanges::all(usual))
+    Ok(())
 }
 
 /// -E
@@ -73,7 +79,7 @@ pub(super) fn edit(
 pub(super) fn delete(session: &mut Session, id: &ServiceId) -> Result<(), Failure> {
     let dests = session.ipvs().dests(id).map_err(failure)?;
     // In this order the engine still knows the service whose addresses go.
-    session.forget_laddrs(Some(id))?;
+    forget(session, id)?;
     session.ipvs().delete_service(id).map_err(failure)?;
     alias::release(session, dests.iter().filter_map(alias_of))
 }
@@ -81,6 +87,7 @@ pub(super) fn delete(session: &mut Session, id: &ServiceId) -> Result<(), Failur
 /// -C
 pub(super) fn clear(session: &mut Session) -> Result<(), Failure> {
     session.forget_laddrs(None)?;
+    forget_options(session, None)?;
     session.ipvs().flush().map_err(failure)?;
     let aliases = session.aliases()?;
     alias::release(session, aliases.addrs())
