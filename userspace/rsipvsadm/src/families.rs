@@ -122,7 +122,7 @@ mod tests {
     fn candidates_are_aliases_and_differ() {
         let mut seen = std::collections::HashSet::new();
         for host in 0..1000_u128 {
-            let server = Ipv6Addr::from(0x2001_0db8_u128 << 96 | host);
+            let server = Ipv6Addr::from((0x2001_0db8_u128 << 96) | host);
             let all: Vec<_> = candidates(server).collect();
             assert!(all.iter().all(|addr| is_alias(*addr)), "{server}: {all:?}");
             assert_eq!(all, candidates(server).collect::<Vec<_>>());
