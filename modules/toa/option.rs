@@ -11,19 +11,17 @@ use wire::tcp_options::Options;
 use wire::toa::{Toa, KIND, KIND_ALIBABA_V6, KIND_DSNAT, LEN_V4, LEN_V6};
 use wire::Family;
 
-/// Kinds and lengths of the known senders. Other lengths of the same kinds are other protocols': 253
-/// and 254 are for experiments of anybody.
-const SENDERS: [(u8, usize); 4] = [
-    (KIND, LEN_V4),
-    (KIND, LEN_V6),
-    (KIND_ALIBABA_V6, LEN_V6),
-    (KIND_DSNAT, LEN_V4),
-];
+/// Kinds of the known senders. Alibaba's LVS sends 253 with IPv6 addresses only and dsnat 200 with
+/// IPv4 addresses only, but this project's director sends what kind it is told with either.
+const KINDS: [u8; 3] = [KIND, KIND_ALIBABA_V6, KIND_DSNAT];
+
+/// Other lengths of the same kinds are other protocols': 253 and 254 are for experiments of anybody.
+const LENGTHS: [usize; 2] = [LEN_V4, LEN_V6];
 
 /// The client that the options of a segment name.
 pub(crate) fn client(options: &[u8]) -> Option<Endpoint> {
     let toa = Options::new(options)
-        .filter(|option| SENDERS.contains(&(option.kind, option.bytes.len())))
+        .filter(|option| KINDS.contains(&option.kind) && LENGTHS.contains(&option.bytes.len()))
         .find_map(|option| Toa::decode(option.bytes))?;
     let address = match toa.family {
         Family::V4 => Ipv4Addr::from(toa.address.v4()).to_ipv6_mapped(),
