@@ -156,6 +156,21 @@ def test_an_option_is_for_ipv4_at_both_ends(topology, director, way):
     assert after["fullnat_add_uoa_ok"] == before["fullnat_add_uoa_ok"]
 
 
+def test_behind_extension_headers_it_is_announced_by_a_packet_of_its_own(topology, director):
+    client, vip, local, server = serve(director, "-u", "66", uoa="opp")
+    with Tap(topology.servers[0]) as far, udp_socket(topology, client) as client_socket:
+        # IPV6_DSTOPTS: eight bytes of destination options, all of them padding.
+        client_socket.setsockopt(socket.IPPROTO_IPV6, 59, bytes((0, 0, 1, 4, 0, 0, 0, 0)))
+        for number in range(4):
+            client_socket.sendto(b"datagram %d" % number, (vip, 80))
+            if number < 3:
+                alone = far.receive(lambda p: p.destination == server and p.protocol == OPP, "packet of its own")
+                assert alone.source == local and alone.payload[24 + 8:] == b"" and alone.sums_up(17, alone.payload[24:])
+            packet = far.receive(lambda p: p.destination == server and p.protocol in (OPP, 60), "datagram")
+            assert packet.protocol == 60 and packet.payload[:8] == bytes((17, 0, 1, 4, 0, 0, 0, 0))
+            assert packet.payload[16:] == b"datagram %d" % number
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_super_datagram_is_announced_by_a_packet_of_its_own(topology, director, way):
     client, vip, local, server = serve(director, "-u", way, uoa="opp")
