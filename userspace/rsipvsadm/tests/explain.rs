@@ -9,13 +9,10 @@ use ipvs_netlink::{
     Connection, ConnectionKey, Dest, DestConfig, DestId, LocalAddress, Method, Netmask, Options,
     Protocol, Service, ServiceConfig, ServiceFlags, ServiceId, Stats, Toa, Tunnel, Uoa,
 };
-use rsipvsadm::cli::{self, Parsed};
 use rsipvsadm::explain::{
     explain, service_of, Explanation, Facts, FullnatConnection, Question, Sysctls, Verdict,
 };
-use rsipvsadm::names::Numeric;
 use rsipvsadm::output::{explanation, ServiceView};
-use rsipvsadm::plan;
 use serde_json::Value;
 
 const VIP: &str = "10.0.96.204";
@@ -132,6 +129,7 @@ fn facts() -> Facts {
             defence_tcp_drop: Some(1),
             defence_udp_drop: Some(1),
             toa: Some(1),
+            uoa_max_trail: Some(3),
         },
         counters: counters.map(str::to_owned).into(),
         ..Facts::default()
@@ -367,6 +365,9 @@ fn the_server_learns_of_the_client_or_not() {
     let mut facts = facts_with(Uoa::Ipo);
     says(&explain(&udp, &facts), "by UOA (ipo)");
     says(&explain(&udp, &facts_with(Uoa::Off)), "(--uoa off)");
+    facts.sysctls.uoa_max_trail = Some(0);
+    says(&explain(&udp, &facts), "(fullnat_uoa_max_trail is 0)");
+    facts.sysctls.uoa_max_trail = Some(3);
     let view = facts.service.as_mut().unwrap();
     view.dests[0].config.id.addr = addr("2001:db8::1");
     view.laddrs.push(laddr("2001:db8::204"));
@@ -528,69 +529,4 @@ fn services_are_looked_for_as_ipvs_does() {
         ..question()
     };
     assert_eq!(service_of(&udp, &all), None);
-}
-
-#[test]
-fn questions_are_read_and_nonsense_is_named() {
-    let ask = |line: &str| match cli::parse(line.split_whitespace().map(Into::into)) {
-        Ok(Parsed::Explain(args)) => plan::question(&args, &Numeric),
-        Ok(other) => panic!("{line}: {other:?}"),
-        Err(failure) => Err(failure),
-    };
-    let plain = "x explain tcp 172.16.0.1:57090 10.0.96.204:80";
-    assert_eq!(ask(plain), Ok((question(), false)));
-    for json in [
-        "--json",
-        "-o json",
-        "--output json",
-        "-f json",
-        "--format=json",
-    ] {
-        assert_eq!(
-            ask(&format!("{plain} {json}")),
-            Ok((question(), true)),
-            "{json}"
-        );
-    }
-    let (found, _) = ask("x explain --mark 7 UDP [2001:db8::7]:5 [2001:db8::204]:53").unwrap();
-    assert_eq!(found.protocol, Protocol::UDP);
-    assert_eq!((found.to, found.mark), (end("[2001:db8::204]:53"), 7));
-    for (line, said) in [
-        (
-            "icmp 1.2.3.4:1 1.2.3.5:2",
-            "PROTO: icmp is none of tcp, udp, sctp",
-        ),
-        (
-            "tcp 1.2.3.4 1.2.3.5:2",
-            "SRC: 1.2.3.4 has no port (address:port)",
-        ),
-        (
-            "tcp 1.2.3.4:1 1.2.3.5",
-            "DST: 1.2.3.5 has no port (address:port)",
-        ),
-        (
-            "tcp 1.2.3.4:1 [::1]:2",
-            "1.2.3.4:1 and [::1]:2 are of different families; a packet is of one, as it arrives",
-        ),
-        (
-            "tcp 1.2.3.4:1 1.2.3.5:2 --mark x",
-            "--mark: x is not a number from 0 to 4294967295",
-        ),
-        (
-            "tcp 1.2.3.4:1 1.2.3.5:2 -o xml",
-            "--output: xml is neither text nor json",
-        ),
-        (
-            "tcp 1.2.3.4:1",
-            "<DST> is missing; see rsipvsadm explain --help",
-        ),
-        ("tcp 1.2.3.4:1 1.2.3.5:2 more", "more belongs to no option"),
-        (
-            "tcp 1.2.3.4:1 1.2.3.5:2 --bogus",
-            "there is no option --bogus; see rsipvsadm --help",
-        ),
-    ] {
-        let failure = ask(&format!("x explain {line}")).unwrap_err();
-        assert_eq!(failure.to_string(), said, "{line}");
-    }
 }

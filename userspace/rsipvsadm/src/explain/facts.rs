@@ -41,8 +41,10 @@ pub struct Sysctls {
     pub defence_tcp_drop: Option<i64>,
     /// UDP to an address that serves only TCP is dropped.
     pub defence_udp_drop: Option<i64>,
-    /// The client's address is passed on.
+    /// The client's address is passed on over TCP.
     pub toa: Option<i64>,
+    /// How many datagrams carry it.
+    pub uoa_max_trail: Option<i64>,
 }
 
 /// What the kernel said.

@@ -156,7 +156,13 @@ fn introduction(question: &Question, facts: &Facts, server: IpAddr, options: Opt
             Uoa::Ipo if question.from.is_ipv6() || server.is_ipv6() => {
                 format!("{unknown} (--uoa ipo is for IPv4 alone; opp is not)")
             }
-            uoa => format!("the client's address goes along by UOA ({})", uoa.word()),
+            _ if facts.sysctls.uoa_max_trail == Some(0) => {
+                format!("{unknown} (fullnat_uoa_max_trail is 0)")
+            }
+            uoa => format!(
+                "the client's address goes along with the first datagrams by UOA ({})",
+                uoa.word()
+            ),
         },
         _ => unknown.to_owned(),
     }

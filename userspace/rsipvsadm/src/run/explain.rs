@@ -96,6 +96,7 @@ fn facts(session: &mut Session, question: &Question) -> Result<Facts, Failure> {
             defence_tcp_drop: sysctl("defence_tcp_drop"),
             defence_udp_drop: sysctl("defence_udp_drop"),
             toa: sysctl("fullnat_toa_entry"),
+            uoa_max_trail: sysctl("fullnat_uoa_max_trail"),
         },
         counters: counters.into_iter().map(|counter| counter.name).collect(),
     })
