@@ -65,9 +65,7 @@ pub(super) fn edit(
             }
             alias = Some(Acquired { alias: addr, new });
         }
-    } else if alias_of(&old).is_some_and(|addr| IpAddr::from(addr) != id.addr)
-        || id.addr.is_ipv4() != old.config.id.addr.is_ipv4()
-    {
+    } else if id.addr != old.config.id.addr {
         return Err(Failure::runtime(format!(
             "cannot change server {id} of service {service}: it is of another family than the service, \
              and only FullNAT (-b) can do that; delete it and add another"
