@@ -28,6 +28,7 @@ _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 _LINK = {NEAR: "near", FAR: "far"}
 _COUNTER_GET = 5
 _FIRST_PORT = 20000
+_MARK = b"\xf0\x0d\xf0\x0d"
 # Neighbour discovery and multicast listener reports of the director itself.
 _NOISE = {*range(130, 138), 143}
 
@@ -74,6 +75,7 @@ class Lab:
         for family in ("default", "all"):
             self.ends.sysctl(f"net.ipv6.conf.{family}.disable_ipv6", 1)
             self.director.sysctl(f"net.ipv6.conf.{family}.accept_dad", 0)
+        self.director.sysctl("net.ipv6.auto_flowlabels", 0)
         for name in ("net.ipv4.icmp_ratelimit", "net.ipv4.icmp_msgs_per_sec", "net.ipv6.icmp.ratelimit"):
             self.director.sysctl(name, 1000000 if name.endswith("sec") else 0)
         self._ip(
@@ -85,7 +87,11 @@ class Lab:
         self.counting = netlink.Family(self.director, "IPVS_FLOW")
         self.kinds = set()
         self.ports = _FIRST_PORT
-        self.echoes = 0
+        ends = {"source": network.CLIENT[4], "destination": network.DIRECTOR[NEAR][4]}
+        self.ping = shapes.Icmp(8, 0, _MARK, **ends).bytes(
+            Where(network.Flow(network.KINDS["tcp4"], 1), NEAR, "request")
+        )
+        self.pong = self.ping[16:20] + self.ping[12:16]
 
     @staticmethod
     def _ip(lines):
@@ -114,6 +120,8 @@ class Lab:
                 )
         self.director.ip(*lines)
         for place, link in _LINK.items():
+            # What a link would leave to a network card is done before it is seen here.
+            self.director.run("ethtool", "-K", link, "tx", "off")
             with self.director.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as inner:
                 inner.bind((link, 0))
                 self.taps[place].peer = inner.getsockname()[4]
@@ -152,17 +160,23 @@ class Lab:
         return flow
 
     def pass_by(self, flow, way, shape):
-        """Send a packet that only prepares what is tested."""
+        """Send a packet that only prepares what is tested, and wait until it is through."""
         self.send(flow, way, shape)
-        arrived = self.settle()[place_of(way, sent=False)]
-        assert arrived, f"nothing came of the {way} {vars(shape)} that opens the connection"
+        tap = self.taps[place_of(way, sent=False)]
+        end = time.monotonic() + 3
+        while not (arrived := list(tap.read())):
+            assert time.monotonic() < end, f"nothing came of the {way} {vars(shape)} that prepares the connection"
+            select.select([tap.socket], [], [], 0.5)
         if way == "request":
             self.learn(flow, arrived[0])
 
     @staticmethod
     def learn(flow, packet):
         """The local port is the source port of what the server sees."""
-        at = (packet[0] & 15) * 4 if packet[0] >> 4 == 4 else 40
+        v4 = packet[0] >> 4 == 4
+        at = (packet[0] & 15) * 4 if v4 else 40
+        if packet[9 if v4 else 6] == shapes.Introduced.protocol:
+            at += packet[at + 3]
         if flow.lport is None:
             flow.lport = int.from_bytes(packet[at:at + 2])
 
@@ -173,16 +187,13 @@ class Lab:
 
     def settle(self):
         """What has come out on either side, once the director has dealt with all that was sent."""
-        self.echoes += 1
-        mark = struct.pack("!HH", 0xF00D, self.echoes & 0xFFFF)
-        ping = shapes.Icmp(8, 0, mark, source=network.CLIENT[4], destination=network.DIRECTOR[NEAR][4])
-        self.taps[NEAR].send(ping.bytes(Where(network.Flow(network.KINDS["tcp4"], 1, 1), NEAR, "request")))
+        self.taps[NEAR].send(self.ping)
         got = {NEAR: [], FAR: []}
         end = time.monotonic() + 3
         while True:
             for place, tap in self.taps.items():
                 got[place] += tap.read()
-            if got[NEAR] and got[NEAR][-1][0] == 0x45 and got[NEAR][-1][9] == 1 and got[NEAR][-1][24:28] == mark:
+            if got[NEAR] and got[NEAR][-1][12:20] == self.pong and got[NEAR][-1][24:28] == _MARK:
                 got[NEAR].pop()
                 return got
             assert time.monotonic() < end, "the director does not answer a ping"
@@ -202,6 +213,7 @@ class Lab:
             flow = self.flow(vector)
             for shape in vector.before:
                 self.pass_by(flow, vector.way, shape)
+            self.settle()
             before = self.counters()
             self.send(flow, vector.way, vector.sent)
             got = self.settle()

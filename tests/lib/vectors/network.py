@@ -66,14 +66,21 @@ def _kinds():
             yield Kind(f"{word}{suffix}-small", protocol, *sides, 90 + number, 8090 + number, small=True)
     for suffix in ("4", "6"):
         yield Kind(f"sctp{suffix}", SCTP, *families[suffix], 80, 8080)
+    number = 100
+    for suffix, sides in families.items():
+        modes = [("tcp", TCP, mode, ("--toa", mode)) for mode in ("syn", "off")]
+        modes += [("tcp", TCP, kind, ("--toa-kind", kind)) for kind in ("200", "253")]
+        modes += [("udp", UDP, mode, ("--uoa", mode)) for mode in ("opp", "ipo")]
+        modes.append(("udp", UDP, "opp-small", ("--uoa", "opp")))
+        modes.append(("udp", UDP, "ipo-small", ("--uoa", "ipo")))
+        for word, protocol, mode, options in modes:
+            number += 1
+            yield Kind(
+                f"{word}{suffix}-{mode}", protocol, *sides, number, 8000 + number, options, mode.endswith("small")
+            )
 
 
 KINDS = {kind.name: kind for kind in _kinds()}
-
-
-def add_kind(name, like, vport, *options):
-    """A kind like another one, at a port of its own and with options of its own."""
-    KINDS[name] = dataclasses.replace(KINDS[like], name=name, vport=vport, options=options)
 
 
 @dataclasses.dataclass

@@ -14,7 +14,12 @@ from scapy.layers.inet import TCP
 from scapy.layers.inet import UDP
 from scapy.layers.inet6 import ICMPv6Unknown
 from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6ExtHdrDestOpt
+from scapy.layers.inet6 import IPv6ExtHdrFragment
+from scapy.layers.inet6 import IPv6ExtHdrHopByHop
+from scapy.layers.inet6 import IPv6ExtHdrRouting
 from scapy.layers.sctp import SCTP
+from scapy.packet import Packet
 from scapy.packet import Raw
 from scapy.utils import checksum
 
@@ -63,6 +68,7 @@ _TCP_FIELDS = {
     "reserved": "reserved",
 }
 _UDP_FIELDS = {"udp_length": "len", "checksum": "chksum"}
+_NEXT_HEADER = {IPv6ExtHdrHopByHop: 0, IPv6ExtHdrRouting: 43, IPv6ExtHdrFragment: 44, IPv6ExtHdrDestOpt: 60}
 OTHER = {"request": "reply", "reply": "request"}
 
 
@@ -70,7 +76,7 @@ def _spoil(data, at, by):
     """Add to a checksum, in one's complement."""
     value = int.from_bytes(data[at:at + 2]) + by
     spoilt = struct.pack("!H", (value & 0xFFFF) + (value >> 16))
-    return b"".join((data[:at], spoilt, data[at + 2 :]))
+    return b"".join((data[:at], spoilt, data[at + 2:]))
 
 
 class Balance:
@@ -90,7 +96,7 @@ class Balance:
 
 
 class Toa:
-    """The place of the client's own address among TCP options."""
+    """The place of the client's own address among options of TCP (TOA) or IP (UOA)."""
 
     def __init__(self, kind=254):
         self.kind = kind
@@ -107,6 +113,7 @@ def client_bytes(flow):
 
 
 TOA = Toa()
+UOA = Toa(31)
 
 
 def _join(parts, flow):
@@ -181,13 +188,14 @@ class Shape:
             head = IPv6(
                 **{"src": source, "dst": destination, "hlim": hops, "fl": label, "nh": self.number(where), **given}
             )
-            for header in self.fields.get("extensions", ()):
-                head = head / header
-            if self.fields.get("extensions"):
-                head.lastlayer().nh = given.pop("nh", self.number(where))
-                head.nh = given.get("first", self.fields.get("first", _number_of(self.fields["extensions"][0])))
+            last = head
+            for extension in map(Packet.copy, self.fields.get("extensions", ())):
+                last.nh = _NEXT_HEADER[type(extension)]
+                head, last = head / extension, extension
+            if last is not head:
+                head.lastlayer().nh = given.get("nh", self.number(where))
             return head
-        options = self.fields.get("ip_options", b"")
+        options = _join(self.fields.get("ip_options", b""), where.flow)
         unfragmented = not where.is_translated or 20 + len(upper) > 1260
         df = self.fields.get("df", unfragmented)
         identification = ID if not where.is_translated else 0 if df or where.quoted else ANY
@@ -206,16 +214,6 @@ class Shape:
         if head.fields["id"] == ANY:
             head.id = int.from_bytes(seen[4:6]) if seen else 0
         return head
-
-
-def _number_of(header):
-    return {
-        "IPv6ExtHdrHopByHop": 0,
-        "IPv6ExtHdrRouting": 43,
-        "IPv6ExtHdrSegmentRouting": 43,
-        "IPv6ExtHdrFragment": 44,
-        "IPv6ExtHdrDestOpt": 60,
-    }[type(header).__name__]
 
 
 class Segment(Shape):
@@ -262,8 +260,26 @@ class Datagram(Shape):
         return header / Raw(_join(self.data, where.flow)) if self.data else header
 
 
+class Introduced(Shape):
+    """A datagram behind a header with the client's address, the private protocol of DPVS (OPP)."""
+
+    protocol = 248
+
+    def __init__(self, datagram, **fields):
+        super().__init__(**{**datagram.fields, **fields})
+        self.datagram = datagram
+
+    def upper(self, where):
+        """Version of the client's family, protocol 17, length, the address, and the datagram as it is without."""
+        whole = self.datagram.bytes(where)
+        datagram = whole[40 if where.family == 6 else (whole[0] & 15) * 4:]
+        address = UOA.of(where.flow)
+        version = 1 if where.flow.kind.near == 4 else 2
+        return Raw(struct.pack("!BBH", version << 4, 17, 4 + len(address)) + address + datagram)
+
+
 class Chunks(Shape):
-    """An SCTP packet."""
+    """An SCTP packet; `flipped` are the bits of its checksum that are wrong."""
 
     protocol = 132
 
@@ -274,8 +290,10 @@ class Chunks(Shape):
     def upper(self, where):
         """Header and chunks."""
         _, sport, _, dport = where.flow.ends(where.place, where.way)
-        given = self._given({"checksum": "chksum"})
-        return SCTP(sport=sport, dport=dport, tag=self.tag, **given) / Raw(self.chunks)
+        whole = SCTP(sport=sport, dport=dport, tag=self.tag) / Raw(self.chunks)
+        if "flipped" in self.fields:
+            whole.chksum = SCTP(bytes(whole)).chksum ^ self.fields["flipped"]
+        return whole
 
 
 class Other(Shape):
@@ -292,6 +310,8 @@ class Other(Shape):
 
 class Icmp(Shape):
     """An ICMP message of the family that is spoken where it is."""
+
+    checksum_at = 2
 
     def __init__(self, kind, code=0, rest=b"\0\0\0\0", data=b"", **fields):
         super().__init__(**fields)
@@ -327,7 +347,7 @@ class Error(Icmp):
         """The quoted packet went the other way, and had not lost a hop when it was quoted."""
         inner = Where(where.flow, where.place, OTHER[where.way], where.expected, quoted=True)
         whole = self.quote.bytes(inner)
-        head = (whole[0] & 15) * 4 if inner.family == 4 else 40 + self.quote.fields.get("extensions_length", 0)
+        head = (whole[0] & 15) * 4 if inner.family == 4 else 40 + sum(map(len, self.quote.fields.get("extensions", ())))
         return (whole if self.keep is None else whole[: head + self.keep]) + self.pad
 
 

@@ -13,7 +13,7 @@ from .shapes import place_of
 
 @dataclasses.dataclass(frozen=True)
 class Out:
-    """An expected packet: the same way as the one that was sent, or back to where that came from."""
+    """An expected packet: the same way as the one that was sent, or the director's own, back to its sender."""
 
     shape: object
     back: bool = False
@@ -22,7 +22,7 @@ class Out:
         """The place at which it comes out."""
         if not self.back:
             return Where(flow, place_of(way, sent=False), way, expected=True)
-        return Where(flow, place_of(way, sent=True), OTHER[way], expected=True)
+        return Where(flow, place_of(way, sent=True), OTHER[way])
 
 
 @dataclasses.dataclass(frozen=True)
