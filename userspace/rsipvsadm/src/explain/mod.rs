@@ -16,8 +16,11 @@ use std::net::SocketAddr;
 use ipvs_netlink::route::Way;
 use ipvs_netlink::{Protocol, ServiceFlags};
 
-pub use facts::{counter, service_of, Facts, FullnatConnection, Question, Sysctls, COUNTERS};
+pub use facts::{
+    counter, service_of, CounterNames, Facts, FullnatConnection, Question, Sysctls, COUNTERS,
+};
 
+use crate::output::connections::state_name;
 use crate::output::table::sched_flags;
 use crate::output::ServiceView;
 use server::Fate;
@@ -99,7 +102,7 @@ fn follow(question: &Question, facts: &Facts, way: &mut Steps) -> Verdict {
         let vip = SocketAddr::new(found.key.vaddr, found.key.vport);
         way.say(format!(
             "It is an answer of server {from} in the connection of client {client} to {vip} (state {}, ends in {} s unless it is used).",
-            crate::output::connections::state_name(protocol, found.state),
+            state_name(protocol, found.state),
             found.expires
         ));
         return leave(facts, way, vip, client, "to the client");
@@ -135,7 +138,7 @@ fn of_connection(question: &Question, facts: &Facts, way: &mut Steps) -> Option<
     };
     let (text, server, local) = match (&facts.connection, &facts.other) {
         (Some(FullnatConnection::Request(found)), _) => {
-            let name = crate::output::connections::state_name(question.protocol, found.state);
+            let name = state_name(question.protocol, found.state);
             (
                 state(name, found.expires),
                 SocketAddr::new(found.raddr, found.rport),
