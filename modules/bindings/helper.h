@@ -11,10 +11,10 @@
 #include <linux/sock_diag.h>
 #include <linux/sysctl.h>
 #include <linux/tcp.h>
-#include <net/dst_cache.h>
 #include <net/genetlink.h>
 #include <net/gso.h>
 #include <net/icmp.h>
+#include <net/ip.h>
 #include <net/ip_vs.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netns/generic.h>

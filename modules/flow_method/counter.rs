@@ -77,6 +77,8 @@ counters! {
     NoMemory = drop c"fullnat_no_mem",
     /// New connections dropped: the server is an alias that stands for nobody.
     NoAlias = drop c"fullnat_no_alias",
+    /// Packets dropped: the service of their connection is gone.
+    NoService = drop c"fullnat_no_service",
     /// Packets to a service dropped: they belong to no connection and start none.
     NoConnection = drop c"fullnat_no_conn",
     /// TCP segments to a virtual address dropped that belong to no connection and start none.

@@ -15,7 +15,7 @@
 use flow_method::{Counter, Flow, Method};
 use kernel::sync::Arc;
 use kernel_ipvs::{Conn, Ipvs};
-use kernel_net::net::{Net, PerNet};
+use kernel_net::net::Net;
 use kernel_net::netfilter::{Hook, Place, Verdict};
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
@@ -43,11 +43,13 @@ impl Hook for FirstPacket {
     /// `NF_IP_PRI_NAT_SRC`: right behind `ip_vs_in_hook()`.
     const PRIORITY: i32 = 100;
 
-    fn packet(net: &Net, mut packet: Packet<'_>) -> Verdict {
+    type Data = Namespace;
+
+    fn packet(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
         if packet.is_ipvs() {
             return Verdict::Accept;
         }
-        let (Some(namespace), Some(ipvs)) = (Namespace::of(net), Ipvs::of(net)) else {
+        let Some(ipvs) = Ipvs::of(net) else {
             return Verdict::Accept;
         };
         let guard = rcu::read_lock();
@@ -65,9 +67,11 @@ impl Hook for FirstPacket {
                         .map(|(bound, method)| (bound, method, headers))
                 });
                 match bound {
-                    Ok((bound, method, headers)) => {
-                        request::forward(net, namespace, bound, method, packet, headers)
+                    Ok((bound, method, mut headers)) => {
+                        request::forward(net, namespace, bound, method, packet, &mut headers)
                     }
+                    // What IPVS does with packets to a server that is gone: the connection stays.
+                    Err(Counter::NoService) => namespace.drop_packet(&packet, Counter::NoService),
                     Err(reason) => {
                         // Without a transmit function the connection is of no use to anybody.
                         conn.expire_now();
@@ -94,6 +98,11 @@ fn bind<'a>(
 ) -> Result<(&'a BoundFlow, &'static Method), Counter> {
     if conn.is_one_packet() {
         return Err(Counter::OnePacket);
+    }
+    // With the last service of a family IPVS takes its hooks away, and what would be dropped there
+    // comes here.
+    if conn.is_bound::<ClientPackets>() && !conn.has_server(guard) {
+        return Err(Counter::NoService);
     }
     let method = registry::find(conn.method(), guard).ok_or(Counter::NoMethod)?;
     let service = conn

@@ -20,7 +20,7 @@ use crate::aliases::Aliases;
 use crate::binding::FirstPacket;
 use crate::flows::Flows;
 use crate::local_filter::LocalFilter;
-use crate::reply::{ReassembledReply, Reply};
+use crate::reply::Reply;
 use crate::server_ports::AllPorts;
 use crate::services::Services;
 use crate::tunables;
@@ -63,7 +63,7 @@ impl Namespace {
     pub(crate) fn drop_packet(&self, packet: &Packet<'_>, reason: Counter) -> Verdict {
         self.scene.count(reason);
         // SAFETY: The packet is valid, and the name a string that ends.
-        unsafe { ip_vs_flow_trace_drop(packet.as_ptr(), reason.name().as_ptr().cast()) };
+        unsafe { ip_vs_flow_trace_drop(packet.as_ptr(), reason.name().as_char_ptr()) };
         Verdict::Drop
     }
 
@@ -117,18 +117,17 @@ impl PerNet for Namespace {
             GFP_KERNEL,
         )?;
         // SAFETY: The namespace's data owns the attachments, and `pre_exit` drops them before the
-        // data and the namespace go away.
+        // data and the namespace go away; in between RCU has waited.
         let attachments = unsafe {
             Attachments {
                 _settings: tunables::register(net, &namespace.scene.tunables)?,
                 _hooks: Hooks::register(
                     net,
                     [
-                        Entry::of::<Reply>(Family::V4),
-                        Entry::of::<Reply>(Family::V6),
-                        Entry::of::<ReassembledReply>(Family::V4),
-                        Entry::of::<FirstPacket>(Family::V4),
-                        Entry::of::<FirstPacket>(Family::V6),
+                        Entry::of::<Reply>(Family::V4, &namespace),
+                        Entry::of::<Reply>(Family::V6, &namespace),
+                        Entry::of::<FirstPacket>(Family::V4, &namespace),
+                        Entry::of::<FirstPacket>(Family::V6, &namespace),
                     ],
                 )?,
                 defragmentation: None,

@@ -12,6 +12,7 @@ use flow_method::Method;
 use kernel::prelude::*;
 use kernel_net::net::{Net, PerNet};
 use kernel_net::rcu;
+use kernel_net::skb::Packet;
 
 use crate::namespace::Namespace;
 
@@ -31,6 +32,17 @@ fn place(number: u32) -> Option<&'static AtomicPtr<Method>> {
 /// The method with this number, if it is loaded. While it goes, its connections end; another one
 /// cannot take its number before.
 pub(crate) fn find(number: u32, _guard: &rcu::Guard) -> Option<&'static Method> {
+    find_under_rcu(number)
+}
+
+/// The same for who has a packet in hand, and is under RCU therefore.
+#[inline]
+pub(crate) fn find_for(number: u8, _packet: &Packet<'_>) -> Option<&'static Method> {
+    find_under_rcu(u32::from(number))
+}
+
+#[inline]
+fn find_under_rcu(number: u32) -> Option<&'static Method> {
     // ORDERING: Acquire pairs with the exchange in `register`: the method is seen initialised.
     let method = place(number)?.load(Ordering::Acquire);
     // SAFETY: Null, or a registered method: a static of a module that unregisters it, and waits

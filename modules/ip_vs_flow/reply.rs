@@ -3,14 +3,14 @@
 //! Packets of real servers.
 //!
 //! They are addressed to a local address, so IPVS would take them for the director's own. The hook
-//! in PRE_ROUTING, ahead of connection tracking, catches whole packets before anybody else looks at
-//! them; the one in LOCAL_IN gets what the stack has put together from fragments. Softirq, under RCU.
+//! in PRE_ROUTING, ahead of connection tracking, catches them before anybody else looks at them.
+//! Softirq, under RCU.
 //!
 //! Kernel counterpart: `handle_response()`.
 
 use flow_method::Counter;
 use kernel_ipvs::Direction;
-use kernel_net::net::{Net, PerNet};
+use kernel_net::net::Net;
 use kernel_net::netfilter::{Hook, Place, Verdict};
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
@@ -23,7 +23,7 @@ use crate::registry;
 use crate::request;
 use crate::transit::{self, Transit};
 
-/// The hook for whole packets.
+/// The hook.
 pub(crate) struct Reply;
 
 impl Hook for Reply {
@@ -31,40 +31,21 @@ impl Hook for Reply {
     /// `NF_IP_PRI_CONNTRACK - 1`: the packets are not tracked.
     const PRIORITY: i32 = -201;
 
-    fn packet(net: &Net, packet: Packet<'_>) -> Verdict {
-        answer(net, packet)
-    }
-}
+    type Data = Namespace;
 
-/// The hook for what was fragmented. Of IPv6, fragments are put together before [`Reply`] sees them
-/// (`nf_defrag_ipv6`).
-pub(crate) struct ReassembledReply;
-
-impl Hook for ReassembledReply {
-    const PLACE: Place = Place::LocalIn;
-    /// Ahead of `ip_vs_out_hook()` and `ip_vs_in_hook()`, which would take it for a stray.
-    const PRIORITY: i32 = 97;
-
-    fn packet(net: &Net, packet: Packet<'_>) -> Verdict {
-        match packet.was_fragmented(Family::V4) {
-            true => answer(net, packet),
-            false => Verdict::Accept,
+    #[inline]
+    fn packet(net: &Net, namespace: &Namespace, packet: Packet<'_>) -> Verdict {
+        if packet.is_ipvs()
+            || (!namespace.local_filter.may_be_local(packet.linear())
+                && !namespace.scene.tunables.drops_fragments())
+        {
+            return Verdict::Accept;
         }
+        answer(net, namespace, packet)
     }
 }
 
-fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
-    if packet.is_ipvs() {
-        return Verdict::Accept;
-    }
-    let Some(namespace) = Namespace::of(net) else {
-        return Verdict::Accept;
-    };
-    if !namespace.local_filter.may_be_local(packet.linear())
-        && !namespace.scene.tunables.drops_fragments()
-    {
-        return Verdict::Accept;
-    }
+fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
     let guard = rcu::read_lock();
     if fragments::must_drop(namespace, &packet, &guard) {
         return namespace.drop_packet(&packet, Counter::DefenceFragment);
@@ -72,7 +53,16 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     if namespace.flows().is_empty() {
         return Verdict::Accept;
     }
-    let headers = match transit::parse(&mut packet) {
+    let mut parsed = transit::parse(&mut packet);
+    // Of IPv6, fragments have been put together before (`nf_defrag_ipv6`).
+    if parsed == Err(Unfit::Fragment) && packet.family() == Family::V4 {
+        packet = match packet.reassemble(net) {
+            Some(whole) => whole,
+            None => return Verdict::Stolen,
+        };
+        parsed = transit::parse(&mut packet);
+    }
+    let mut headers = match parsed {
         Ok(headers) => headers,
         Err(Unfit::Icmp) => return icmp::pass_to_client(net, namespace, packet, &guard),
         Err(_) => return Verdict::Accept,
@@ -85,7 +75,7 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
     let Some(conn) = bound.conn.get(&guard) else {
         return namespace.drop_packet(&packet, Counter::Closing);
     };
-    let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
+    let Some(method) = registry::find_for(bound.flow.method, &packet) else {
         return request::hurry(namespace, &conn, &packet);
     };
     conn.count_reply(packet.len(), &guard);
@@ -100,5 +90,5 @@ fn answer(net: &Net, mut packet: Packet<'_>) -> Verdict {
         rewrite: bound.flow.reply(),
         duty: method.reply,
     }
-    .forward(packet, headers)
+    .forward(packet, &mut headers)
 }

@@ -41,11 +41,10 @@ impl Forwarding for ClientPackets {
 
     fn transmit(conn: &Conn, bound: &BoundFlow, packet: Packet<'_>, is_error: bool) -> Verdict {
         let net = conn.net();
-        let Some(namespace) = Namespace::of(net) else {
+        let Some(namespace) = Namespace::of_packet(net, &packet) else {
             return Verdict::Drop;
         };
-        let guard = rcu::read_lock();
-        let Some(method) = registry::find(u32::from(bound.flow.method), &guard) else {
+        let Some(method) = registry::find_for(bound.flow.method, &packet) else {
             return hurry(namespace, conn, &packet);
         };
         if is_error {
@@ -53,9 +52,9 @@ impl Forwarding for ClientPackets {
         }
         let mut packet = packet;
         match transit::parse(&mut packet) {
-            Ok(headers) => {
+            Ok(mut headers) => {
                 conn.limit_silence(bound.timeout);
-                forward(net, namespace, bound, method, packet, headers)
+                forward(net, namespace, bound, method, packet, &mut headers)
             }
             Err(_) => namespace.drop_packet(&packet, Counter::Malformed),
         }
@@ -85,7 +84,7 @@ pub(crate) fn forward(
     bound: &BoundFlow,
     method: &Method,
     packet: Packet<'_>,
-    headers: Headers,
+    headers: &mut Headers,
 ) -> Verdict {
     Transit {
         net,

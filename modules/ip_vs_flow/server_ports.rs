@@ -131,9 +131,8 @@ impl AllPorts {
                 ports: PortPool::new(range.0, range.1, random::u64() as u16),
                 records: Chunks([const { None }; CHUNKS]),
             };
-            let route = RouteCache::new()?;
             let ports = Arc::pin_init(
-                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), route }),
+                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), route: RouteCache::new() }),
                 GFP_PACKET,
             )?;
             let place = Place {

@@ -34,39 +34,34 @@ pub(crate) struct Transit<'a> {
 
 impl Transit<'_> {
     /// Sends a packet with these headers on.
-    pub(crate) fn forward(&self, mut packet: Packet<'_>, headers: Headers) -> Verdict {
+    pub(crate) fn forward(&self, mut packet: Packet<'_>, headers: &mut Headers) -> Verdict {
         match self.pass(&mut packet, headers) {
             Ok(route) => packet.send(self.net, route),
             Err(reason) => self.namespace.drop_packet(&packet, reason),
         }
     }
 
-    fn pass(&self, packet: &mut Packet<'_>, mut headers: Headers) -> Result<Route, Counter> {
+    #[inline]
+    fn pass(&self, packet: &mut Packet<'_>, headers: &mut Headers) -> Result<Route, Counter> {
         let to = &self.rewrite.to;
         let route = match self.route {
-            Some(cache) => cache.output(self.net, packet.dsfield(), to),
+            Some(cache) => cache.output(self.net, packet.dsfield(), to, packet),
             None => Route::output(self.net, packet.dsfield(), to),
         };
         let route = route.ok_or(Counter::NoRoute)?;
         // What a local program sends has not been forwarded by anybody yet.
         let hops = u8::from(packet.is_received());
-        check(packet, &headers, hops, to.family, route.mtu())?;
+        check(packet, headers, hops, to.family, route.mtu())?;
         if headers.tuple.family == to.family {
             let sum = packet.prepare_checksum();
             let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
             self.rewrite
-                .apply(bytes, &mut headers, sum, hops)
+                .apply(bytes, headers, sum, hops)
                 .map_err(|_| Counter::Malformed)?;
         } else {
-            self.change_family(packet, &mut headers, hops)?;
+            self.change_family(packet, headers, hops)?;
         }
-        (self.duty)(
-            &self.namespace.scene,
-            self.flow,
-            &mut headers,
-            packet,
-            &route,
-        )?;
+        (self.duty)(&self.namespace.scene, self.flow, headers, packet, &route)?;
         Ok(route)
     }
 

@@ -82,6 +82,13 @@ impl<F: Forwarding> Default for App<F> {
 }
 
 impl Conn {
+    /// Whether the connection is bound to the method `F`.
+    pub fn is_bound<F: Forwarding>(&self) -> bool {
+        // SAFETY: The object is valid; a pointer is read at once.
+        let app = unsafe { (&raw const (*self.as_ptr()).app).read_volatile() };
+        app == F::app().as_ptr()
+    }
+
     /// Binds the connection to the method `F`, unless another CPU was quicker, and returns the data.
     ///
     /// `make` runs under the connection's lock. The data it returns stays the connection's until

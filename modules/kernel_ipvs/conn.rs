@@ -16,6 +16,10 @@ use kernel_net::skb::Packet;
 use nat::{Address, Family, Port, Protocol, Tuple};
 use net_bindings as c;
 
+/// A server that its service still has.
+// CAST: One bit of a word.
+pub(crate) const AVAILABLE: usize = c::IP_VS_DEST_CF_AVAILABLE as usize;
+
 /// `struct ip_vs_conn`.
 #[repr(transparent)]
 pub struct Conn(Opaque<c::ip_vs_conn>);
@@ -183,6 +187,16 @@ impl Conn {
                 transport as u32,
             );
         }
+    }
+
+    /// Whether the service still has the server the connection goes to.
+    pub fn has_server(&self, _guard: &rcu::Guard) -> bool {
+        // SAFETY: The object is valid. The server is set once, and freed after the connection.
+        let dest = unsafe { (&raw const (*self.as_ptr()).dest).read_volatile().as_ref() };
+        // SAFETY: The server is valid; IPVS, too, reads the flags without a lock.
+        dest.is_some_and(
+            |dest| unsafe { (&raw const dest.cflags).read_volatile() } & AVAILABLE != 0,
+        )
     }
 
     /// Whether both ends have agreed on the connection; of UDP, any.

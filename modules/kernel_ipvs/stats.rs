@@ -10,10 +10,8 @@
 use kernel_net::rcu;
 use net_bindings as c;
 
+use crate::conn::AVAILABLE;
 use crate::Conn;
-
-// CAST: One bit of a word.
-const AVAILABLE: usize = c::IP_VS_DEST_CF_AVAILABLE as usize;
 
 impl Conn {
     /// Counts one packet of `bytes` from the real server.

@@ -14,7 +14,6 @@
 #include <linux/tcp.h>
 #include <linux/timer.h>
 #include <net/dst.h>
-#include <net/dst_cache.h>
 #include <net/genetlink.h>
 #include <net/icmp.h>
 #include <net/ip6_route.h>
@@ -43,17 +42,13 @@ struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *na
 bool kn_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
 struct net *kn_seq_file_single_net(struct seq_file *file) { return seq_file_single_net(file); }
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
-void kn_skb_clear_tstamp_of_device(struct sk_buff *skb) { if (skb->dev) skb_clear_tstamp(skb); }
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom) { return skb_cow_head(skb, headroom); }
 void kn_skb_start_network(struct sk_buff *skb, bool v6) { skb_reset_network_header(skb); skb->protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP); }
 void kn_skb_request_checksum(struct sk_buff *skb, unsigned int start, unsigned int field) { skb_partial_csum_set(skb, start, field); }
 bool kn_skb_was_fragmented(const struct sk_buff *skb, bool v6) { return (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) != 0; }
+void kn_skb_leave_by(struct sk_buff *skb, struct dst_entry *dst, bool counted) { nf_reset_ct(skb); nf_ct_set(skb, NULL, IP_CT_UNTRACKED); skb_dst_drop(skb); if (counted) skb_dst_set(skb, dst); else skb_dst_set_noref(skb, dst); skb_forward_csum(skb); if (skb->dev) { skb_orphan(skb); skb_clear_tstamp(skb); } }
 void kn_skb_clear_hash(struct sk_buff *skb) { skb_clear_hash(skb); }
 void kn_skb_set_ignore_df(struct sk_buff *skb) { skb->ignore_df = 1; }
-void kn_skb_dst_drop(struct sk_buff *skb) { skb_dst_drop(skb); }
-void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst) { skb_dst_set(skb, dst); }
-void kn_skb_forward_csum(struct sk_buff *skb) { skb_forward_csum(skb); }
-void kn_skb_orphan_early_demux(struct sk_buff *skb) { if (skb->dev) skb_orphan(skb); }
 void kn_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
 void kn_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
 void kn_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
@@ -64,10 +59,8 @@ const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
 struct net *kn_dst_net(const struct dst_entry *dst) { return dst_dev_net_rcu(dst); }
-int kn_dst_cache_init_nowait(struct dst_cache *cache) { return dst_cache_init(cache, GFP_NOWAIT); }
-struct dst_entry *kn_dst_cache_get(struct dst_cache *cache) { struct dst_entry *dst; local_bh_disable(); dst = dst_cache_get(cache); local_bh_enable(); return dst; }
-void kn_dst_cache_set4(struct dst_cache *cache, struct dst_entry *dst, __be32 saddr) { local_bh_disable(); dst_cache_set_ip4(cache, dst, saddr); local_bh_enable(); }
-void kn_dst_cache_set6(struct dst_cache *cache, struct dst_entry *dst, const struct in6_addr *saddr) { local_bh_disable(); dst_cache_set_ip6(cache, dst, saddr); local_bh_enable(); }
+struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie) { return dst ? dst_check(dst, cookie) : NULL; }
+u32 kn_dst_cookie(const struct dst_entry *dst, bool v6) { return v6 ? rt6_get_cookie(dst_rt6_info(dst)) : 0; }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 void kn_dst_release(struct dst_entry *dst) { dst_release(dst); }
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, header); }
@@ -81,7 +74,7 @@ bool kn_check_net(const struct net *net) { return check_net(net); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
-void kn_skb_untrack(struct sk_buff *skb) { nf_reset_ct(skb); nf_ct_set(skb, NULL, IP_CT_UNTRACKED); }
+void *kn_net_generic_rcu(const struct net *net, unsigned int id) { return rcu_dereference(net->gen)->ptr[id]; }
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start) { nla_nest_end(skb, start); }
 int kn_route_input(struct sk_buff *skb) { return ip_route_input_noref(skb, ip_hdr(skb)->daddr, ip_hdr(skb)->saddr, ip4h_dscp(ip_hdr(skb)), skb->dev); }

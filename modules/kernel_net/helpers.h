@@ -5,7 +5,6 @@
 
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
-#include <net/dst_cache.h>
 #include <net/ip_vs.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -38,17 +37,13 @@ bool kn_refcount_inc_not_zero(refcount_t *r);
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
-void kn_skb_clear_tstamp_of_device(struct sk_buff *skb);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
 void kn_skb_start_network(struct sk_buff *skb, bool v6);
 void kn_skb_request_checksum(struct sk_buff *skb, unsigned int start, unsigned int field);
 bool kn_skb_was_fragmented(const struct sk_buff *skb, bool v6);
 void kn_skb_clear_hash(struct sk_buff *skb);
 void kn_skb_set_ignore_df(struct sk_buff *skb);
-void kn_skb_dst_drop(struct sk_buff *skb);
-void kn_skb_dst_set(struct sk_buff *skb, struct dst_entry *dst);
-void kn_skb_forward_csum(struct sk_buff *skb);
-void kn_skb_orphan_early_demux(struct sk_buff *skb);
+void kn_skb_leave_by(struct sk_buff *skb, struct dst_entry *dst, bool counted);
 /* linux/slab.h */
 struct kmem_cache *kn_kmem_cache_create(const char *name, unsigned int size, unsigned int align);
 void *kn_kmem_cache_alloc_nowait(struct kmem_cache *cache);
@@ -65,13 +60,10 @@ int kn_dst_error(const struct dst_entry *dst);
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len);
 void kn_dst_hold(struct dst_entry *dst);
 struct net *kn_dst_net(const struct dst_entry *dst);
+struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie);
+u32 kn_dst_cookie(const struct dst_entry *dst, bool v6);
 u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
-/* net/dst_cache.h */
-int kn_dst_cache_init_nowait(struct dst_cache *cache);
-struct dst_entry *kn_dst_cache_get(struct dst_cache *cache);
-void kn_dst_cache_set4(struct dst_cache *cache, struct dst_entry *dst, __be32 saddr);
-void kn_dst_cache_set6(struct dst_cache *cache, struct dst_entry *dst, const struct in6_addr *saddr);
 /* net/genetlink.h */
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header);
 void kn_genlmsg_end(struct sk_buff *skb, void *header);
@@ -90,8 +82,8 @@ void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
 bool kn_check_net(const struct net *net);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
+void *kn_net_generic_rcu(const struct net *net, unsigned int id);
 /* net/netfilter/nf_conntrack.h */
-void kn_skb_untrack(struct sk_buff *skb);
 /* net/netlink.h */
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);

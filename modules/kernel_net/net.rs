@@ -17,6 +17,8 @@ use kernel::prelude::*;
 use kernel::types::Opaque;
 use net_bindings as c;
 
+use crate::skb::Packet;
+
 /// A network namespace.
 #[repr(transparent)]
 pub struct Net(Opaque<c::net>);
@@ -67,6 +69,19 @@ pub trait PerNet: Send + Sync + Sized + 'static {
         let place = unsafe { c::kn_net_generic(net.as_ptr(), id) }.cast::<*const Self>();
         // SAFETY: The pointer is null, or what `init` stored; `exit` clears it when nobody, by the
         // contract of `PerNet`, uses the namespace any more.
+        unsafe { place.as_ref()?.as_ref() }
+    }
+
+    /// The same for who has a packet in hand, and is under RCU therefore.
+    #[inline]
+    fn of_packet<'a>(net: &'a Net, _packet: &Packet<'_>) -> Option<&'a Self> {
+        let id = Self::slot().id();
+        if id == 0 {
+            return None;
+        }
+        // SAFETY: As in `of`, and under RCU.
+        let place = unsafe { c::kn_net_generic_rcu(net.as_ptr(), id) }.cast::<*const Self>();
+        // SAFETY: As in `of`.
         unsafe { place.as_ref()?.as_ref() }
     }
 }

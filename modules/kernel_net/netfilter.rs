@@ -56,8 +56,11 @@ pub trait Hook: 'static {
     /// Before which other hooks: lower comes first (`enum nf_ip_hook_priorities`).
     const PRIORITY: i32;
 
+    /// What it keeps of a namespace.
+    type Data: Sync + 'static;
+
     /// Sees one packet.
-    fn packet(net: &Net, packet: Packet<'_>) -> Verdict;
+    fn packet(net: &Net, data: &Self::Data, packet: Packet<'_>) -> Verdict;
 }
 
 /// The number netfilter knows a family by.
@@ -73,14 +76,15 @@ pub(crate) fn protocol_family(family: Family) -> u32 {
 pub struct Entry(c::nf_hook_ops);
 
 impl Entry {
-    /// The hook `H`, for a family.
-    pub fn of<H: Hook>(family: Family) -> Self {
+    /// The hook `H`, for a family, with the data of the namespace it is registered in.
+    pub fn of<H: Hook>(family: Family, data: &H::Data) -> Self {
         let place = match H::PLACE {
             Place::PreRouting => c::nf_inet_hooks_NF_INET_PRE_ROUTING,
             Place::LocalIn => c::nf_inet_hooks_NF_INET_LOCAL_IN,
         };
         Self(c::nf_hook_ops {
             hook: Some(trampoline::<H>),
+            priv_: core::ptr::from_ref(data).cast_mut().cast(),
             // CAST: Small numbers of enums.
             pf: protocol_family(family) as u8,
             hooknum: place,
@@ -94,9 +98,10 @@ impl Entry {
 ///
 /// # Safety
 ///
-/// Called by netfilter with a packet that is the hook's until it returns.
+/// Called by netfilter with a packet that is the hook's until it returns, and with the data it was
+/// registered with.
 unsafe extern "C" fn trampoline<H: Hook>(
-    _private: *mut ffi::c_void,
+    data: *mut ffi::c_void,
     skb: *mut c::sk_buff,
     state: *const c::nf_hook_state,
 ) -> u32 {
@@ -104,7 +109,9 @@ unsafe extern "C" fn trampoline<H: Hook>(
     let net = unsafe { Net::from_raw((*state).net) };
     // SAFETY: Netfilter passes a packet of the inet families at its network header.
     let packet = unsafe { Packet::from_raw(skb) };
-    H::packet(net, packet).to_raw()
+    // SAFETY: By the contract of `Hooks::register` the data are there as long as the hook may run.
+    let data = unsafe { &*data.cast::<H::Data>() };
+    H::packet(net, data, packet).to_raw()
 }
 
 /// Hooks of one namespace, registered as long as this value lives, and running for an RCU grace period
@@ -128,7 +135,8 @@ impl Hooks {
     ///
     /// # Safety
     ///
-    /// The value is dropped before the namespace goes away (per-namespace data does that).
+    /// The value is dropped before the namespace goes away (per-namespace data does that). The data of
+    /// the hooks stay where they are for an RCU grace period longer.
     pub unsafe fn register<const N: usize>(net: &Net, hooks: [Entry; N]) -> Result<Self> {
         let mut entries = KVec::with_capacity(N, flags::GFP_KERNEL)?;
         for hook in hooks {

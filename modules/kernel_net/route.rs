@@ -6,9 +6,8 @@
 //!
 //! C header: `include/net/route.h`, `include/net/ip6_route.h`, `include/net/icmp.h`.
 
-use core::cell::UnsafeCell;
-use core::ptr::NonNull;
-use kernel::error::to_result;
+use core::ptr::{null_mut, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use kernel::prelude::*;
 use nat::{Family, Tuple};
 use net_bindings as c;
@@ -21,10 +20,12 @@ use crate::skb::Packet;
 ///
 /// # Invariants
 ///
-/// The reference to the route is this value's own.
+/// `dst` is valid as long as this value. If `is_counted`, the reference is this value's own; else it
+/// is a [`RouteCache`]'s, and this value lives under RCU.
 pub struct Route {
     dst: NonNull<c::dst_entry>,
     family: Family,
+    is_counted: bool,
 }
 
 impl Route {
@@ -57,6 +58,7 @@ impl Route {
         let route = NonNull::new(dst).map(|dst| Self {
             dst,
             family: tuple.family,
+            is_counted: true,
         })?;
         // IPv6 answers with a route that says why there is none.
         // SAFETY: By the invariant.
@@ -68,6 +70,7 @@ impl Route {
     }
 
     /// The largest packet in bytes that gets through.
+    #[inline]
     pub fn mtu(&self) -> u32 {
         // SAFETY: By the invariant.
         unsafe { c::kn_dst_mtu(self.as_ptr()) }
@@ -98,6 +101,7 @@ impl Route {
             let again = Self {
                 dst: self.dst,
                 family: self.family,
+                is_counted: true,
             };
             Packet::from_raw(packet.as_ptr()).send(net, again);
         }
@@ -107,73 +111,96 @@ impl Route {
 
 impl Drop for Route {
     fn drop(&mut self) {
-        // SAFETY: By the invariant.
-        unsafe { c::kn_dst_release(self.as_ptr()) };
+        if self.is_counted {
+            // SAFETY: By the invariant.
+            unsafe { c::kn_dst_release(self.as_ptr()) };
+        }
     }
 }
 
-/// A route that is looked up once and kept by each CPU until it is not good any more.
+/// A route that is looked up once and kept until it is not good any more. Readers write no shared
+/// memory.
 ///
 /// For packets of one source and destination, of the default class of service.
+///
+/// # Invariants
+///
+/// `dst` is null, or a route that the cache has a reference to, or had before a grace period.
 pub struct RouteCache {
-    cache: UnsafeCell<c::dst_cache>,
+    dst: AtomicPtr<c::dst_entry>,
+    /// What tells whether an IPv6 route has changed. The one of another route at worst has the route
+    /// looked up once more.
+    cookie: AtomicU32,
 }
 
-// SAFETY: The routes lie in per-CPU memory that the calls below guard.
-unsafe impl Send for RouteCache {}
-// SAFETY: As above.
-unsafe impl Sync for RouteCache {}
-
 impl RouteCache {
-    /// An empty cache, made while a packet waits.
-    pub fn new() -> Result<Self> {
-        let mut cache = c::dst_cache::default();
-        // SAFETY: The call fills the structure in.
-        to_result(unsafe { c::kn_dst_cache_init_nowait(&mut cache) })?;
-        Ok(Self {
-            cache: UnsafeCell::new(cache),
-        })
+    /// An empty cache.
+    pub const fn new() -> Self {
+        // INVARIANT: Null is allowed.
+        Self {
+            dst: AtomicPtr::new(null_mut()),
+            cookie: AtomicU32::new(0),
+        }
     }
 
-    /// As [`Route::output`].
+    /// As [`Route::output`], for a packet that is sent under the same RCU section.
     #[inline]
-    pub fn output(&self, net: &Net, dsfield: u8, tuple: &Tuple) -> Option<Route> {
+    pub fn output(
+        &self,
+        net: &Net,
+        dsfield: u8,
+        tuple: &Tuple,
+        _packet: &Packet<'_>,
+    ) -> Option<Route> {
         // What policies make of other classes is not kept. The lower bits are the congestion's.
         if dsfield >> 2 != 0 {
             return Route::output(net, dsfield, tuple);
         }
-        // SAFETY: The cache is initialised.
-        let dst = unsafe { c::kn_dst_cache_get(self.cache.get()) };
-        if let Some(dst) = NonNull::new(dst) {
-            // INVARIANT: The call gave us a reference.
-            return Some(Route {
+        // ORDERING: Acquire pairs with the swap in `keep`.
+        let dst = self.dst.load(Ordering::Acquire);
+        let cookie = self.cookie.load(Ordering::Relaxed);
+        // SAFETY: Null, or by the invariant there until a grace period has passed.
+        let dst = unsafe { c::kn_dst_check(dst, cookie) };
+        match NonNull::new(dst) {
+            // INVARIANT: Under RCU the cache's reference is as good as one of the packet's own.
+            Some(dst) => Some(Route {
                 dst,
                 family: tuple.family,
-            });
+                is_counted: false,
+            }),
+            None => self.keep(Route::output(net, dsfield, tuple)?),
         }
-        let route = Route::output(net, dsfield, tuple)?;
-        let (cache, dst) = (self.cache.get(), route.as_ptr());
-        // SAFETY: The cache is initialised, and takes a reference of its own.
-        unsafe {
-            match tuple.family {
-                Family::V4 => {
-                    let source = u32::from_ne_bytes(tuple.source.v4());
-                    c::kn_dst_cache_set4(cache, dst, source);
-                }
-                Family::V6 => {
-                    let source = core::ptr::from_ref(tuple.source.octets()).cast();
-                    c::kn_dst_cache_set6(cache, dst, source);
-                }
-            }
-        }
+    }
+
+    #[cold]
+    fn keep(&self, route: Route) -> Option<Route> {
+        // SAFETY: By the invariant of the route.
+        let cookie = unsafe {
+            c::kn_dst_hold(route.as_ptr());
+            c::kn_dst_cookie(route.as_ptr(), route.family == Family::V6)
+        };
+        self.cookie.store(cookie, Ordering::Relaxed);
+        // INVARIANT: Held just now.
+        // ORDERING: Release pairs with the load in `output`.
+        self.put(self.dst.swap(route.as_ptr(), Ordering::AcqRel));
         Some(route)
+    }
+
+    fn put(&self, old: *mut c::dst_entry) {
+        // SAFETY: Null, or by the invariant a reference of ours; RCU readers outlive it.
+        unsafe { c::kn_dst_release(old) };
+    }
+}
+
+impl Default for RouteCache {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Drop for RouteCache {
     fn drop(&mut self) {
-        // SAFETY: The cache is initialised, and nobody looks any more.
-        unsafe { c::dst_cache_destroy(self.cache.get()) };
+        self.put(self.dst.swap(null_mut(), Ordering::Relaxed));
     }
 }
 
@@ -191,6 +218,7 @@ pub enum IcmpError {
 
 impl Packet<'_> {
     /// Sends the packet on `route` as IPVS sends its own: through LOCAL_OUT, untracked.
+    #[inline]
     pub fn send(self, net: &Net, route: Route) -> Verdict {
         let skb = self.as_ptr();
         self.mark_ipvs();
@@ -198,12 +226,7 @@ impl Packet<'_> {
         let route = core::mem::ManuallyDrop::new(route);
         // SAFETY: The packet is ours to send; what the calls need is valid by the invariants.
         unsafe {
-            c::kn_skb_untrack(skb);
-            c::kn_skb_dst_drop(skb);
-            c::kn_skb_dst_set(skb, route.as_ptr());
-            c::kn_skb_orphan_early_demux(skb);
-            c::kn_skb_forward_csum(skb);
-            c::kn_skb_clear_tstamp_of_device(skb);
+            c::kn_skb_leave_by(skb, route.as_ptr(), route.is_counted);
             // CAST: A small number. What becomes of the packet is the output path's business.
             c::kn_local_out(protocol_family(route.family) as u8, net.as_ptr(), skb);
         }

@@ -16,6 +16,8 @@ use kernel::prelude::*;
 use nat::{ChecksumState, Family};
 use net_bindings as c;
 
+use crate::net::Net;
+
 const CHECKSUM_NONE: u8 = 0;
 const CHECKSUM_COMPLETE: u8 = 2;
 const CHECKSUM_PARTIAL: u8 = 3;
@@ -89,12 +91,14 @@ impl Packet<'_> {
 
     /// Length in bytes from the network header on; of a GSO packet, all of it.
     #[expect(clippy::len_without_is_empty)]
+    #[inline]
     pub fn len(&self) -> usize {
         // CAST: A packet is far below 4 GiB.
         self.skb().len as usize
     }
 
     /// The family of the network header.
+    #[inline]
     pub fn family(&self) -> Family {
         match self.linear().first() {
             Some(first) if first >> 4 == 6 => Family::V6,
@@ -109,6 +113,7 @@ impl Packet<'_> {
     }
 
     /// The type of service, or the traffic class.
+    #[inline]
     pub fn dsfield(&self) -> u8 {
         match *self.linear() {
             [first, second, ..] if first >> 4 == 6 => (first << 4) | (second >> 4),
@@ -118,6 +123,7 @@ impl Packet<'_> {
     }
 
     /// The bytes that are linear now; there may be more.
+    #[inline]
     pub fn linear(&self) -> &[u8] {
         let len = self.skb().len.wrapping_sub(self.skb().data_len) as usize;
         // SAFETY: By the invariant `data` points at the linear part, `len - data_len` bytes long.
@@ -125,6 +131,7 @@ impl Packet<'_> {
     }
 
     /// The first `len` bytes, made linear; `None` if the packet is shorter or memory is out.
+    #[inline]
     pub fn read(&mut self, len: usize) -> Option<&[u8]> {
         if self.linear().len() < len {
             // CAST: A length beyond 4 GiB is refused, not cut.
@@ -138,6 +145,7 @@ impl Packet<'_> {
     }
 
     /// The first `len` bytes, linear and not shared with a clone.
+    #[inline]
     pub fn write(&mut self, len: usize) -> Option<&mut [u8]> {
         let wanted = u32::try_from(len).ok()?;
         // SAFETY: By the invariant.
@@ -151,6 +159,7 @@ impl Packet<'_> {
 
     /// What the checksum field of the transport header holds. A checksum of the whole packet that
     /// the NIC has computed does not survive a translation and is forgotten.
+    #[inline]
     pub fn prepare_checksum(&mut self) -> ChecksumState {
         match self.headers().ip_summed() {
             CHECKSUM_PARTIAL => ChecksumState::Partial,
@@ -197,18 +206,40 @@ impl Packet<'_> {
     }
 
     /// Whether the stack has put the packet together from fragments: it may be fragmented again.
+    #[inline]
     pub fn was_fragmented(&self, family: Family) -> bool {
         // SAFETY: By the invariant; in the IP layer the control block is the family's.
         unsafe { c::kn_skb_was_fragmented(self.as_ptr(), family == Family::V6) }
     }
 
-    /// Lets an IPv6 packet be fragmented on its way out.
+    /// Puts an IPv4 datagram together of which this is a part: the whole of it with the last part,
+    /// nothing before.
+    pub fn reassemble(self, net: &Net) -> Option<Self> {
+        // SAFETY: By the invariant, and the namespace is valid. Unless the call returns zero, the
+        // packet is the queue's.
+        if unsafe {
+            c::ip_defrag(
+                net.as_ptr(),
+                self.as_ptr(),
+                c::ip_defrag_users_IP_DEFRAG_VS_OUT,
+            )
+        } != 0
+        {
+            return None;
+        }
+        let mut whole = self;
+        whole.allow_fragments();
+        Some(whole)
+    }
+
+    /// Lets a packet be fragmented on its way out.
     pub fn allow_fragments(&mut self) {
         // SAFETY: By the invariant.
         unsafe { c::kn_skb_set_ignore_df(self.as_ptr()) };
     }
 
     /// Whether each of the packets on the wire is at most `mtu` bytes long.
+    #[inline]
     pub fn fits(&self, mtu: u32) -> bool {
         if self.skb().len <= mtu {
             return true;
@@ -218,16 +249,19 @@ impl Packet<'_> {
     }
 
     /// Whether IPVS, or we, have handled the packet already.
+    #[inline]
     pub fn is_ipvs(&self) -> bool {
         self.headers().ipvs_property() != 0
     }
 
+    #[inline]
     pub(crate) fn mark_ipvs(&self) {
         // SAFETY: By the invariant the packet is ours to change.
         unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_mut() }.set_ipvs_property(1);
     }
 
     /// Whether the packet came in over a device, and was not made by this host.
+    #[inline]
     pub fn is_received(&self) -> bool {
         self.headers().skb_iif != 0
     }

@@ -4,7 +4,7 @@
 
 use wire::{Delta, Family, Ipv4, Ipv6, Malformed, Sctp, Tcp, Udp};
 
-use crate::network::Network;
+use crate::network::{is_v6, Network};
 use crate::rewrite::change;
 use crate::{Port, Protocol, Tuple};
 
@@ -54,7 +54,19 @@ impl Headers {
     /// must agree.
     #[inline]
     pub fn parse(start: &[u8], len: usize) -> Result<Self, Unfit> {
-        let ip = Network::parse(start)?;
+        match is_v6(start) {
+            true => Self::parse_v6(start, len),
+            false => Self::behind(Network::of_v4(start)?, start, len),
+        }
+    }
+
+    fn parse_v6(start: &[u8], len: usize) -> Result<Self, Unfit> {
+        Self::behind(Network::of_v6(start)?, start, len)
+    }
+
+    /// Reads what is behind the network header.
+    #[inline(always)]
+    fn behind(ip: Network, start: &[u8], len: usize) -> Result<Self, Unfit> {
         if ip.is_fragment {
             return Err(Unfit::Fragment);
         }

@@ -33,19 +33,25 @@ pub(crate) struct Network {
     pub(crate) destination: Address,
 }
 
+/// Whether a packet says that it is one of IPv6.
+#[inline(always)]
+pub(crate) fn is_v6(start: &[u8]) -> bool {
+    start.first().is_some_and(|first| first >> 4 == 6)
+}
+
 impl Network {
-    /// Reads a header from the first bytes of a packet, twenty at least for IPv4 and forty for IPv6.
-    /// IPv4 options may be missing from `start`, extension headers may not.
-    #[inline(always)]
+    /// Reads a header from the first bytes of a packet of either family.
     pub(crate) fn parse(start: &[u8]) -> Result<Self, Unfit> {
-        match start.first() {
-            Some(first) if first >> 4 == 6 => Self::of_v6(start),
-            _ => Self::of_v4(start.first_chunk().ok_or(Unfit::Malformed)?),
+        match is_v6(start) {
+            true => Self::of_v6(start),
+            false => Self::of_v4(start),
         }
     }
 
+    /// Reads an IPv4 header from the first twenty bytes of a packet at least.
     #[inline(always)]
-    fn of_v4(fixed: &[u8; V4_LEN]) -> Result<Self, Unfit> {
+    pub(crate) fn of_v4(start: &[u8]) -> Result<Self, Unfit> {
+        let fixed: &[u8; V4_LEN] = start.first_chunk().ok_or(Unfit::Malformed)?;
         let &[version, _, l0, l1, _, _, f0, f1, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
             fixed;
         let header_len = usize::from(version & 0xf) << 2;
@@ -68,7 +74,8 @@ impl Network {
         })
     }
 
-    fn of_v6(start: &[u8]) -> Result<Self, Unfit> {
+    /// Reads an IPv6 header with its extension headers.
+    pub(crate) fn of_v6(start: &[u8]) -> Result<Self, Unfit> {
         if start.len() < Ipv6::LEN {
             return Err(Unfit::Needs(Ipv6::LEN));
         }

@@ -66,8 +66,7 @@ pub(crate) fn addresses(tuple: &Tuple) -> [u8; 32] {
     let mut bytes = [0; 32];
     match tuple.family {
         Family::V4 => {
-            put(&mut bytes, 0, tuple.source.v4());
-            put(&mut bytes, 4, tuple.destination.v4());
+            put(&mut bytes, 0, v4_addresses(tuple));
         }
         Family::V6 => {
             put(&mut bytes, 0, *tuple.source.octets());
@@ -75,6 +74,14 @@ pub(crate) fn addresses(tuple: &Tuple) -> [u8; 32] {
         }
     }
     bytes
+}
+
+/// The addresses of an IPv4 tuple as they lie in a network header.
+#[inline]
+fn v4_addresses(tuple: &Tuple) -> [u8; 8] {
+    let [source, destination] =
+        [tuple.source, tuple.destination].map(|a| u32::from_le_bytes(a.v4()));
+    ((u64::from(destination) << 32) | u64::from(source)).to_le_bytes()
 }
 
 /// The ports of a tuple as they lie in a transport header.
@@ -127,7 +134,7 @@ impl Rewrite {
     }
 
     /// Translates the transport header of a packet whose network header is done.
-    #[inline]
+    #[inline(always)]
     pub fn apply_transport(
         &self,
         packet: &mut [u8],
@@ -148,12 +155,17 @@ impl Rewrite {
     fn replace_addresses(&self, packet: &mut [u8], hops: u8) {
         match self.to.family {
             Family::V4 => {
-                let [a, b, c, d, e, f, g, h, ..] = addresses(&self.to);
-                put(packet, Ipv4::ADDRESSES, [a, b, c, d, e, f, g, h]);
-                let hop = take_off(packet, Ipv4::TTL, hops);
-                change(packet, Ipv4::CHECK, |check| {
-                    self.deltas.address.then(hop).apply(check)
-                });
+                // From the time to live to the end of the fixed header, at one go.
+                let end = packet.get_mut(Ipv4::TTL..);
+                let end = end.and_then(<[u8]>::first_chunk_mut::<12>);
+                let Some([ttl, protocol, c0, c1, addresses @ ..]) = end else {
+                    return;
+                };
+                let old = [*ttl, *protocol];
+                *ttl = ttl.saturating_sub(hops);
+                let hop = Delta::of_word(old, [*ttl, *protocol]);
+                [*c0, *c1] = self.deltas.address.then(hop).apply([*c0, *c1]);
+                *addresses = v4_addresses(&self.to);
             }
             Family::V6 => {
                 put(packet, Ipv6::ADDRESSES, addresses(&self.to));

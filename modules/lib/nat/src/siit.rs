@@ -139,7 +139,7 @@ impl Fields {
         let total = V4_LEN.saturating_add(self.payload_len);
         let (id, place) = match self.fragment {
             // CAST: The lower half, as section 5.1.1 has it.
-            Some(part) => (part.id as u16, part.offset | u16::from(part.more) << 13),
+            Some(part) => (part.id as u16, part.offset | (u16::from(part.more) << 13)),
             None if total > SURE_TO_PASS => (0, 0x4000),
             None => (id, 0),
         };
@@ -179,7 +179,7 @@ impl Fields {
         }
         let payload_len = u16::try_from(payload_len).map_err(|_| TooLong)?;
         // The flow label is zero.
-        let start = 0x6000 | u16::from(self.traffic_class) << 4;
+        let start = 0x6000 | (u16::from(self.traffic_class) << 4);
         let bytes = &mut header.bytes;
         put(bytes, 0, start.to_be_bytes());
         put(bytes, Ipv6::LENGTH, payload_len.to_be_bytes());

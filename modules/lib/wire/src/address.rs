@@ -33,10 +33,10 @@ impl Address {
 
     /// An IPv4 address.
     #[inline]
-    pub const fn from_v4([a, b, c, d]: [u8; 4]) -> Self {
-        Self {
-            octets: [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        }
+    pub const fn from_v4(v4: [u8; 4]) -> Self {
+        // As numbers, which compilers move in one piece. CAST: Lossless; zeroes behind.
+        let octets = (u32::from_le_bytes(v4) as u128).to_le_bytes();
+        Self { octets }
     }
 
     /// The 16 bytes of a `union nf_inet_addr`.
