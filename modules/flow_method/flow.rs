@@ -40,13 +40,14 @@ impl Flow {
 
     /// Turns `client` into `server`.
     #[inline]
-    pub fn request(&self) -> Rewrite {
-        Rewrite::with(self.server, self.deltas)
+    pub fn request(&self) -> Rewrite<'_> {
+        Rewrite::with(&self.server, self.deltas)
     }
 
-    /// Turns the server's answers into the service's.
+    /// Turns the server's answers into the service's, which have the tuple `to_client`: `client`
+    /// reversed.
     #[inline]
-    pub fn reply(&self) -> Rewrite {
-        Rewrite::with(self.client.reversed(), self.deltas.reversed())
+    pub fn reply<'a>(&self, to_client: &'a Tuple) -> Rewrite<'a> {
+        Rewrite::with(to_client, self.deltas.reversed())
     }
 }

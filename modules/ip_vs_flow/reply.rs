@@ -81,13 +81,14 @@ fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
     conn.count_reply(packet.len(), &guard);
     conn.advance(Direction::Reply, &packet, headers.transport);
     conn.limit_silence(bound.timeout);
+    let to_client = bound.flow.client.reversed();
     // Dropping `conn` afterwards restarts the connection's timer.
     Transit {
         net,
         namespace,
         flow: &bound.flow,
         route: None,
-        rewrite: bound.flow.reply(),
+        rewrite: bound.flow.reply(&to_client),
         duty: method.reply,
     }
     .forward(packet, &mut headers)

@@ -27,7 +27,7 @@ pub(crate) struct Transit<'a> {
     /// The way to the receiver, if it is one that many packets go.
     pub(crate) route: Option<&'a RouteCache>,
     /// The translation.
-    pub(crate) rewrite: Rewrite,
+    pub(crate) rewrite: Rewrite<'a>,
     /// What the method does before the packet leaves.
     pub(crate) duty: Duty,
 }
@@ -43,7 +43,7 @@ impl Transit<'_> {
 
     #[inline]
     fn pass(&self, packet: &mut Packet<'_>, headers: &mut Headers) -> Result<Route, Counter> {
-        let to = &self.rewrite.to;
+        let to = self.rewrite.to;
         let route = match self.route {
             Some(cache) => cache.output(self.net, packet.dsfield(), to, packet),
             None => Route::output(self.net, packet.dsfield(), to),
@@ -51,7 +51,7 @@ impl Transit<'_> {
         let route = route.ok_or(Counter::NoRoute)?;
         // What a local program sends has not been forwarded by anybody yet.
         let hops = u8::from(packet.is_received());
-        check(packet, headers, hops, to.family, route.mtu())?;
+        check(packet, headers, hops, to.family, &route)?;
         if headers.tuple.family == to.family {
             let sum = packet.prepare_checksum();
             let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
@@ -72,7 +72,7 @@ impl Transit<'_> {
         headers: &mut Headers,
         hops: u8,
     ) -> Result<(), Counter> {
-        let to = &self.rewrite.to;
+        let to = self.rewrite.to;
         let reassembled = packet.was_fragmented(headers.tuple.family);
         let may_fragment = reassembled || !headers.dont_fragment;
         let start = packet.linear();
@@ -128,7 +128,7 @@ fn check(
     headers: &Headers,
     hops: u8,
     to: Family,
-    mtu: u32,
+    route: &Route,
 ) -> Result<(), Counter> {
     let from = headers.tuple.family;
     if from == Family::V4 && has_source_route(packet, headers) {
@@ -138,10 +138,13 @@ fn check(
         packet.report(from, IcmpError::TimeExceeded);
         return Err(Counter::TtlExpired);
     }
+    if packet.len() <= SURE_TO_FIT {
+        return Ok(());
+    }
     // The size that fits, as the sender counts it.
     let mtu = match from == to {
-        true => mtu,
-        false => mtu_of_sender(mtu, headers, to),
+        true => route.mtu(),
+        false => mtu_of_sender(route.mtu(), headers, to),
     };
     if packet.fits(mtu) || !headers.dont_fragment || packet.was_fragmented(from) {
         return Ok(());
@@ -172,6 +175,10 @@ fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
         Family::V6 => fits,
     }
 }
+
+/// Bytes of a packet that fits every link: what IPv4 asks of all (RFC 791, page 25). Acknowledgements
+/// are no longer, and half of all segments.
+const SURE_TO_FIT: usize = 68;
 
 /// The smallest MTU of IPv6 (RFC 8200, section 5).
 const MIN_V6_MTU: u32 = 1280;

@@ -193,10 +193,11 @@ impl Conn {
     pub fn has_server(&self, _guard: &rcu::Guard) -> bool {
         // SAFETY: The object is valid. The server is set once, and freed after the connection.
         let dest = unsafe { (&raw const (*self.as_ptr()).dest).read_volatile().as_ref() };
-        // SAFETY: The server is valid; IPVS, too, reads the flags without a lock.
-        dest.is_some_and(
-            |dest| unsafe { (&raw const dest.cflags).read_volatile() } & AVAILABLE != 0,
-        )
+        dest.is_some_and(|dest| {
+            // SAFETY: The server is valid; IPVS, too, reads the flags without a lock.
+            let flags = unsafe { (&raw const dest.cflags).read_volatile() };
+            flags & AVAILABLE != 0
+        })
     }
 
     /// Whether both ends have agreed on the connection; of UDP, any.

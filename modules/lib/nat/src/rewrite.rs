@@ -54,9 +54,9 @@ impl Deltas {
 
 /// Replaces addresses and ports.
 #[derive(Clone, Copy, Debug)]
-pub struct Rewrite {
+pub struct Rewrite<'a> {
     /// The tuple that packets have afterwards.
-    pub to: Tuple,
+    pub to: &'a Tuple,
     deltas: Deltas,
 }
 
@@ -102,16 +102,16 @@ const fn checksum_at(protocol: Protocol) -> Option<usize> {
     }
 }
 
-impl Rewrite {
+impl<'a> Rewrite<'a> {
     /// Turns packets of the tuple `from` into packets of the tuple `to`, which is of the same
     /// protocol.
-    pub fn new(from: &Tuple, to: &Tuple) -> Self {
-        Self::with(*to, Deltas::between(from, to))
+    pub fn new(from: &Tuple, to: &'a Tuple) -> Self {
+        Self::with(to, Deltas::between(from, to))
     }
 
     /// The same, where the deltas are known.
     #[inline]
-    pub const fn with(to: Tuple, deltas: Deltas) -> Self {
+    pub const fn with(to: &'a Tuple, deltas: Deltas) -> Self {
         Self { to, deltas }
     }
 
@@ -147,7 +147,7 @@ impl Rewrite {
         } else {
             self.replace_ports(transport, state);
         }
-        headers.tuple = self.to;
+        headers.tuple = *self.to;
         Ok(())
     }
 
@@ -165,10 +165,10 @@ impl Rewrite {
                 *ttl = ttl.saturating_sub(hops);
                 let hop = Delta::of_word(old, [*ttl, *protocol]);
                 [*c0, *c1] = self.deltas.address.then(hop).apply([*c0, *c1]);
-                *addresses = v4_addresses(&self.to);
+                *addresses = v4_addresses(self.to);
             }
             Family::V6 => {
-                put(packet, Ipv6::ADDRESSES, addresses(&self.to));
+                put(packet, Ipv6::ADDRESSES, addresses(self.to));
                 take_off(packet, Ipv6::HOP_LIMIT, hops);
             }
         }
@@ -176,7 +176,7 @@ impl Rewrite {
 
     #[inline]
     fn replace_ports(&self, transport: &mut [u8], state: ChecksumState) {
-        put(transport, 0, ports(&self.to));
+        put(transport, 0, ports(self.to));
         let Some(at) = checksum_at(self.to.protocol) else {
             return;
         };
@@ -195,7 +195,7 @@ impl Rewrite {
         state: ChecksumState,
     ) -> Result<(), Malformed> {
         let &old = transport.first_chunk().ok_or(Malformed)?;
-        let new = ports(&self.to);
+        let new = ports(self.to);
         put(transport, 0, new);
         if state == ChecksumState::Complete {
             let behind = len.saturating_sub(new.len());

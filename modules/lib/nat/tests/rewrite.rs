@@ -23,7 +23,7 @@ fn tuple_of(packet: &[u8]) -> Result<Tuple, Unfit> {
 }
 
 /// Translates a packet, and looks whether its headers are what is said of them then.
-fn apply(rewrite: &Rewrite, bytes: &mut [u8], state: ChecksumState) -> Result<(), Malformed> {
+fn apply(rewrite: &Rewrite<'_>, bytes: &mut [u8], state: ChecksumState) -> Result<(), Malformed> {
     let mut headers = read(bytes).map_err(|_| Malformed)?;
     rewrite.apply(bytes, &mut headers, state, 0)?;
     assert_eq!(read(bytes), Ok(headers));
@@ -45,7 +45,8 @@ fn translates_a_request_and_its_answer() {
     assert_eq!(tuple_of(&bytes), Ok(server));
 
     let mut answer = packet(&server.reversed(), &plain(), false);
-    let back = Rewrite::new(&server.reversed(), &client.reversed());
+    let to_client = client.reversed();
+    let back = Rewrite::new(&server.reversed(), &to_client);
     apply(&back, &mut answer, ChecksumState::Complete).unwrap();
     assert_eq!(answer, packet(&client.reversed(), &plain(), false));
 }

@@ -60,7 +60,7 @@ impl Network {
         let mut bytes = vec![0x40 | (len / 4) as u8, self.traffic_class];
         bytes.extend(((len + payload_len) as u16).to_be_bytes());
         bytes.extend((self.id as u16).to_be_bytes());
-        let flags = u16::from(self.dont_fragment) << 14 | u16::from(self.more) << 13;
+        let flags = (u16::from(self.dont_fragment) << 14) | (u16::from(self.more) << 13);
         bytes.extend(flags.to_be_bytes());
         bytes.extend([self.hops, protocol, 0, 0]);
         bytes.extend(from.v4());
@@ -85,7 +85,7 @@ impl Network {
             chain.extend([protocol, 0, 0, u8::from(self.more)]);
             chain.extend(self.id.to_be_bytes());
         }
-        let start = 6 << 28 | u32::from(self.traffic_class) << 20 | self.flow_label;
+        let start = (6 << 28) | (u32::from(self.traffic_class) << 20) | self.flow_label;
         let mut bytes = start.to_be_bytes().to_vec();
         bytes.extend(((chain.len() + payload_len) as u16).to_be_bytes());
         bytes.extend([numbers[0], self.hops]);
