@@ -104,6 +104,10 @@ fn bind<'a>(
     if conn.is_bound::<ClientPackets>() && !conn.has_server(guard) {
         return Err(Counter::NoService);
     }
+    // IPVS schedules whatever has a SYN; an answer to one starts no connection.
+    if stray::is_answer(packet, headers) {
+        return Err(Counter::NoConnection);
+    }
     let method = registry::find(conn.method(), guard).ok_or(Counter::NoMethod)?;
     let service = conn
         .service(guard)

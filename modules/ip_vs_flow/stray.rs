@@ -14,7 +14,7 @@ use kernel_net::netfilter::Verdict;
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
 use nat::{Headers, Protocol};
-use wire::Tcp;
+use wire::{Flags, Tcp};
 
 use crate::namespace::Namespace;
 
@@ -66,10 +66,16 @@ fn reason(
 
 /// Whether the segment is one that may start a connection.
 fn starts(packet: &Packet<'_>, headers: &Headers) -> bool {
-    let flags = packet
-        .linear()
-        .get(headers.transport..)
-        .and_then(|tcp| Tcp::parse_fixed(tcp).ok())
-        .map(|tcp| tcp.flags());
-    flags.is_some_and(|flags| flags.syn() && !flags.ack() && !flags.rst())
+    flags(packet, headers).is_some_and(|flags| flags.syn() && !flags.ack() && !flags.rst())
+}
+
+/// Whether the packet is the answer to a SYN.
+pub(crate) fn is_answer(packet: &Packet<'_>, headers: &Headers) -> bool {
+    headers.tuple.protocol == Protocol::TCP
+        && flags(packet, headers).is_some_and(|flags| flags.syn() && flags.ack())
+}
+
+fn flags(packet: &Packet<'_>, headers: &Headers) -> Option<Flags> {
+    let tcp = packet.linear().get(headers.transport..)?;
+    Tcp::parse_fixed(tcp).ok().map(|tcp| tcp.flags())
 }
