@@ -2,6 +2,7 @@
 //! Packets of both families, made and checked the slow way.
 #![allow(dead_code)]
 
+pub(crate) mod errors;
 pub(crate) mod network;
 
 use nat::{Address, Family, Port, Protocol, Tuple};
