@@ -39,6 +39,7 @@ impl Forwarding for ClientPackets {
         &APP
     }
 
+    #[inline]
     fn transmit(conn: &Conn, bound: &BoundFlow, packet: Packet<'_>, is_error: bool) -> Verdict {
         let net = conn.net();
         let Some(namespace) = Namespace::of_packet(net, &packet) else {

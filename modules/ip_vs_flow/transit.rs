@@ -184,7 +184,7 @@ const SURE_TO_FIT: usize = 68;
 const MIN_V6_MTU: u32 = 1280;
 
 /// Reads the headers of a packet, making them linear.
-#[inline]
+#[inline(always)]
 pub(crate) fn parse(packet: &mut Packet<'_>) -> Result<Headers, Unfit> {
     match Headers::parse(packet.linear(), packet.len()) {
         Err(Unfit::Needs(more)) => parse_pieces(packet, more),

@@ -52,7 +52,7 @@ impl Headers {
     /// Reads the headers from the first bytes of a packet that is `len` bytes long: twenty bytes at
     /// least for IPv4 and forty for IPv6. Asks for more a few times. The length fields of both headers
     /// must agree.
-    #[inline]
+    #[inline(always)]
     pub fn parse(start: &[u8], len: usize) -> Result<Self, Unfit> {
         match is_v6(start) {
             true => Self::parse_v6(start, len),
