@@ -38,6 +38,11 @@ class Message:
         words += [f"mss {self.mss}"] * bool(self.mss) + ["forged"] * self.forged
         return " ".join(words)
 
+    @property
+    def client(self):
+        """The ends of the connection, if a client has sent it."""
+        return self.saddr, self.sport, self.daddr, self.dport
+
     def packet(self):
         """The packet on the wire."""
         ports = struct.pack("!HH", self.sport, self.dport)

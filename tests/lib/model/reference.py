@@ -56,6 +56,7 @@ class Verdict:
     servers: tuple = ()
     refusals: frozenset = frozenset()
     fate: str = "forward"      # Or the name of a counter, "unavailable", "no server" or "local".
+    ends: bool = False         # An old connection of the client ends.
 
 
 class Reference:
@@ -93,16 +94,23 @@ class Reference:
 
     # Packets.
 
-    def request(self, protocol, client, flags, _seq):
+    def request(self, protocol, client, flags):
         """What must become of a client's packet."""
         connection = self.connections.get((protocol, *client))
-        starts = protocol == ip.UDP or bool(flags & tcp.SYN and not flags & tcp.RST)
-        if connection and self._is_over(connection, flags):
-            connection = None
-        if connection:
+        if connection and not any(ip.family(key[1]) == ip.family(client[2]) for key in self.services):
+            # IPVS takes its hooks away with the last service of a family.
+            return Verdict(fate="fullnat_no_service")
+        if connection and not self._is_over(connection, flags):
             if connection.server[2:] not in self.servers_of(connection):
                 return Verdict(fate="unavailable")
             return Verdict(connection)
+        verdict = self._first(protocol, client, flags)
+        verdict.ends = connection is not None
+        return verdict
+
+    def _first(self, protocol, client, flags):
+        """What must become of a packet that no connection is known for."""
+        starts = protocol == ip.UDP or bool(flags & tcp.SYN and not flags & tcp.RST)
         service = self.services.get((protocol, *client[2:]))
         if not service or not starts:
             return Verdict(fate=self._stray(protocol, client, flags))

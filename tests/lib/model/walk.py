@@ -33,8 +33,6 @@ CLIENTS = [
     (numbered(CLIENT, family, number), port) for family in FAMILIES for number in (31, 32) for port in (5000, 5001)
 ]
 KEYS = [(protocol, vip, port) for protocol in (ip.TCP, ip.UDP) for vip in VIPS for port in (80, 443)]
-# IPVS takes its hooks away with the last service of a family; these stay.
-ANCHORS = [(ip.TCP, numbered(VIP, family, 83), 9) for family in FAMILIES]
 RANGES = ((1025, 65535), (30000, 30000), (30000, 30001), (30000, 30003))
 SETTINGS = ("fullnat_toa_entry", "fullnat_mss_adjust_entry", "defence_tcp_drop", "defence_udp_drop", "conn_reuse_mode")
 # Seconds until IPVS ends a silent connection: of UDP, and of TCP by its state.
@@ -49,7 +47,7 @@ _CHANGES = {
     "delete": 4, "add local": 14, "delete local": 6, "add server": 14, "weight": 12, "delete server": 5, "toa": 6,
     "range": 6, "setting": 10, "flush": 1,
 }
-CHECK_EVERY, REMEMBERED_STEPS = 40, 15
+CHECK_EVERY, REMEMBERED_STEPS = 25, 15
 
 
 class Walk:
@@ -70,6 +68,9 @@ class Walk:
         self.before = {name: value for name, (value, _) in self.control.counters().items()}
         for name, value in self.reference.settings.items():
             self.control.set(name, value)
+        # While IPVS's table of connections grows, a lookup may find an old connection in front of the new one that was
+        # just made in its place. Here it does not grow.
+        self.control.set("conn_lfactor", 8)
 
     def close(self):
         """Stop."""
@@ -79,7 +80,6 @@ class Walk:
         """Take so many steps; a step that goes wrong is told with those before it."""
         step = 0
         try:
-            self._anchor()
             self._set_range(random.Random(f"{self.seed}:range").choice(RANGES))
             for key in KEYS[::2]:
                 self._add_service(random.Random(f"{self.seed}:{key}"), key)
@@ -93,8 +93,9 @@ class Walk:
     def _beyond(self):
         """What the director has counted and knows beyond the reference, and the other way round."""
         for name, (value, _) in self.control.counters().items():
-            if value - self.before[name] != self.reference.counted[name]:
-                yield f"{name}: {value - self.before[name]}, not {self.reference.counted[name]}"
+            moved, wanted = value - self.before[name], self.reference.counted[name]
+            if not wanted <= moved <= wanted + self.reference.unsure[name]:
+                yield f"{name}: {moved}, not {wanted}"
         known = {(protocol, *server) for protocol, _, server in self.control.connections()}
         yield f"flows of one of both only: {known ^ set(self.reference.flows)}"
 
@@ -117,9 +118,11 @@ class Walk:
             key = second
         client = dice.choice([one for one in CLIENTS if ip.family(one[0]) == ip.family(key[1])]) + key[1:]
         message = self._of_client(dice, key[0], client)
-        verdict = self.reference.request(key[0], client, message.flags, message.seq)
+        verdict = self.reference.request(key[0], client, message.flags)
         self._tell(f"{message} -> {verdict.fate} {verdict.connection.server if verdict.connection else ''}")
         old = self.reference.connections.get((key[0], *client))
+        if verdict.ends:
+            self._tell(f"instead of {old.server} in state {old.state}")
         self.ends.near.send(message.packet())
         self.sent += 1
         if verdict.new:
@@ -127,8 +130,8 @@ class Walk:
         elif verdict.connection:
             self._passed(verdict.connection, message, self._arrived(self.ends.far, message))
         else:
-            self._dropped(verdict.fate, message, bool(old) and verdict.fate != "unavailable")
-        if old and verdict.connection is not old and verdict.fate != "unavailable":
+            self._dropped(verdict, message)
+        if verdict.ends and self.reference.flows.get((old.protocol, *old.server)) is old:
             self._end(old)
 
     def _end(self, connection):
@@ -215,14 +218,15 @@ class Walk:
         wanted.forged = False
         wanted.same_as(seen)
 
-    def _dropped(self, fate, message, dying):
-        """Nothing of a packet must reach a server, and nobody must answer it unless the director's own stack may.
-
-        Where IPVS has just told an old connection to end, the packet may still meet that one.
-        """
+    def _dropped(self, verdict, message):
+        """Nothing of a packet must reach a server, and nobody must answer it unless the director's own stack may."""
+        fate = verdict.fate
         self.ends.settle()
-        if dying:
-            fate = self._counted(("fullnat_no_laddr",)) or fate
+        if verdict.ends and fate == "local" and self._counted(("fullnat_no_service",)):
+            # IPVS has told the old connection to end, but the packet met it before that, and keeps it.
+            fate, verdict.ends = "fullnat_no_service", False
+        if fate == "fullnat_no_service":
+            self._alive(self.reference.connections[message.protocol, *message.client])
         if fate in ("local", "no server"):
             self.answers_allowed += 1
         elif fate != "unavailable":
@@ -369,17 +373,12 @@ class Walk:
                 reference.settings[name] = value
             case "flush":
                 self.control.flush()
-                self._anchor()
                 reference.services.clear()
 
     def _set_range(self, ports):
         for name, value in zip(("fullnat_lport_min", "fullnat_lport_max"), ports, strict=True):
             self.control.set(name, value)
         self.reference.set_range(*ports)
-
-    def _anchor(self):
-        for key in ANCHORS:
-            self.control.add_service(key, "ack")
 
     def _add_service(self, dice, key):
         """A service with some of everything."""
