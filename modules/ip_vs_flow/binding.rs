@@ -73,7 +73,8 @@ impl Hook for FirstPacket {
                     // What IPVS does with packets to a server that is gone: the connection stays.
                     Err(Counter::NoService) => namespace.drop_packet(&packet, Counter::NoService),
                     Err(reason) => {
-                        // Without a transmit function the connection is of no use to anybody.
+                        // Without a transmit function the connection is of no use to anybody; if it
+                        // is about to end, our reference must not give it another full time-out.
                         conn.expire_now();
                         namespace.drop_packet(&packet, reason)
                     }
@@ -101,8 +102,15 @@ fn bind<'a>(
     }
     // With the last service of a family IPVS takes its hooks away, and what would be dropped there
     // comes here.
-    if conn.is_bound::<ClientPackets>() && !conn.has_server(guard) {
-        return Err(Counter::NoService);
+    if conn.is_bound::<ClientPackets>() {
+        // IPVS has ended it for the packet's sake and made another, which the lookup does not find
+        // first while the table is resized. What the client sends again does.
+        if conn.is_due() {
+            return Err(Counter::Closing);
+        }
+        if !conn.has_server(guard) {
+            return Err(Counter::NoService);
+        }
     }
     // IPVS schedules whatever has a SYN; an answer to one starts no connection.
     if stray::is_answer(packet, headers) {

@@ -147,6 +147,14 @@ impl Conn {
         }
     }
 
+    /// Whether the timer is about to end the connection: its time is up, or IPVS has said so.
+    pub fn is_due(&self) -> bool {
+        // SAFETY: As in `expires_in`.
+        let expires = unsafe { (&raw const (*self.as_ptr()).timer.expires).read_volatile() };
+        // CAST: The sign of the difference is the order.
+        (expires.wrapping_sub(kernel_net::time::jiffies()) as isize) <= 0
+    }
+
     /// The service the connection was scheduled by.
     pub fn service(&self, _guard: &rcu::Guard) -> Option<ServiceKey> {
         // SAFETY: The object is valid. The server is set once, and freed after the connection.
