@@ -2,7 +2,7 @@
 #
 # The door to everything. There is no logic here: what is done is in the scripts that are called.
 
-export O KDIR KERNEL PREFIX DESTDIR
+export O KDIR KERNEL KVM PREFIX DESTDIR
 
 help:
 	@cat scripts/help
@@ -16,6 +16,7 @@ rootfs: ; @scripts/setup rootfs
 demo: ; @scripts/build-all && vm/run -- tests/demo
 test: ; @scripts/test
 test-host: ; @scripts/test-host
+bench: ; @scripts/build-all && scripts/bench
 check: ; @scripts/check
 
 install: ; @scripts/install
@@ -24,4 +25,4 @@ clean: ; @scripts/clean
 distclean: ; @scripts/clean
 distclean-cache: ; @scripts/clean --cache
 
-.PHONY: help modules user kdir setup rootfs demo test test-host check install uninstall clean distclean distclean-cache
+.PHONY: help modules user kdir setup rootfs demo test test-host bench check install uninstall clean distclean distclean-cache

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The figures as a table and as JSON, and what was to be reached."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+# What is to be reached; see docs/bench.md.
+PER_PACKET, PER_CONNECTION, GROWTH, MEMORY = 1.0, 0.7, 1.1, 512
+REFERENCE = "ipvs/udp4/request/1"
+
+
+@dataclasses.dataclass
+class Row:
+    """One figure. `name` is set-up/kind/direction/flows, or set-up/kind/connection."""
+
+    name: str
+    title: str
+    total: float
+    floor: float
+    memory: dict | None = None
+    target: str = ""
+    reached: bool | None = None
+
+    @property
+    def net(self):
+        """What the director costs."""
+        return self.total - self.floor
+
+
+class Report:
+    """Rows in the order in which they were measured."""
+
+    def __init__(self, unit):
+        self.unit = unit
+        self.rows = {}
+        self.notes = []
+
+    def add(self, name, title, count, memory=None):
+        """Take a figure and show it at once."""
+        row = self.rows[name] = Row(name, title, count.total, count.floor, memory)
+        self._judge(row)
+        print(self._line(row), flush=True)
+
+    def _judge(self, row):
+        """Compare a FullNAT row with what it is to reach, as far as what it is compared with was measured."""
+        if not row.name.startswith("fullnat/"):
+            return
+        _, kind, what, *flows = row.name.split("/")
+        if what == "connection":
+            self._aim(row, "ipvs-masquerade/tcp4/connection", PER_CONNECTION, "IPVS NAT + conntrack + masquerade")
+        elif flows == ["1"]:
+            self._aim(row, REFERENCE, PER_PACKET, "IPVS NAT")
+        else:
+            self._aim(row, f"fullnat/{kind}/{what}/1", GROWTH, "one flow")
+
+    def _aim(self, row, other, factor, word):
+        if other in self.rows:
+            row.target = f"<= {factor} x {word}"
+            row.reached = row.net <= factor * self.rows[other].net
+
+    def judge_memory(self, name):
+        """The same for bytes per connection."""
+        row = self.rows[name]
+        reached = row.memory["total"] <= MEMORY
+        self.notes.append((f"memory per connection, {row.title}", row.memory["total"], f"<= {MEMORY} bytes", reached))
+
+    def ratio(self, row):
+        """Compared with IPVS NAT: packets with its UDP requests, connections with its connections."""
+        reference = "ipvs/tcp4/connection" if row.name.endswith("/connection") else REFERENCE
+        return row.net / self.rows[reference].net if reference in self.rows else None
+
+    @staticmethod
+    def heading():
+        """The line above the rows."""
+        return f"{'':54} {'total':>8} {'net':>8} {'/ IPVS NAT':>10}  target"
+
+    def _line(self, row):
+        ratio = self.ratio(row)
+        shown = f"{ratio:10.2f}" if ratio is not None else f"{'':10}"
+        verdict = "" if row.reached is None else f"{row.target}: {'met' if row.reached else 'MISSED'}"
+        memory = f"  {row.memory['total']:.0f} bytes per connection" if row.memory else ""
+        return f"{row.title:54} {row.total:8.0f} {row.net:8.0f} {shown}  {verdict}{memory}".rstrip()
+
+    def show(self):
+        """The whole table, and the summary."""
+        print(f"\n{self.unit}s per packet (or whole connection), net of the floor\n\n{self.heading()}")
+        for row in self.rows.values():
+            print(self._line(row))
+        for what, value, target, reached in self.notes:
+            print(f"{what}: {value:.0f} ({target}: {'met' if reached else 'MISSED'})")
+        verdicts = [row.reached for row in self.rows.values()] + [note[3] for note in self.notes]
+        print(f"\n{verdicts.count(True)} targets met, {verdicts.count(False)} missed")
+
+    def write(self, path, facts):
+        """The same as JSON."""
+        rows = []
+        for row in self.rows.values():
+            ratio = self.ratio(row)
+            entry = {
+                "name": row.name, "title": row.title, f"{self.unit}s_per_packet": round(row.net, 1),
+                "total": round(row.total, 1), "floor": round(row.floor, 1),
+                "ratio_to_ipvs_nat": None if ratio is None else round(ratio, 3),
+            }
+            if row.name.endswith("/connection"):
+                entry[f"{self.unit}s_per_connection"] = entry.pop(f"{self.unit}s_per_packet")
+            if row.memory:
+                entry["bytes_per_connection"] = row.memory
+            if row.reached is not None:
+                entry |= {"target": row.target, "reached": row.reached}
+            rows.append(entry)
+        notes = [dict(zip(("name", "value", "target", "reached"), note, strict=True)) for note in self.notes]
+        text = json.dumps({**facts, "unit": self.unit, "rows": rows, "other": notes}, indent=2)
+        Path(path).write_text(text + "\n", encoding="utf-8")
