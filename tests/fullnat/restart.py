@@ -111,3 +111,21 @@ def test_a_server_that_resets_is_done_with_the_port(wire, kept):
     assert syn.tcp.flags == SYN
     talk.server("SA", options=mss(1460))
     assert talk.client("A").tcp.toas() == [(RAW_CLIENT, 48005)]
+
+
+def test_a_client_comes_back_while_the_table_of_connections_is_resized(topology, director):
+    """IPVS's lookup finds the connection that it has just ended in front of the one it has made in its place."""
+    director.fullnat("-t", 80, servers=[SERVERS[0]])
+    factor = topology.director.sysctl("net.ipv4.vs.conn_lfactor")
+    wire = Wire(topology)
+    try:
+        for turn in range(6):
+            client = RawClient(wire, 48010, 0x10000000 * (turn + 1))
+            # Another factor is another size: the table is replaced while the SYN comes.
+            topology.director.sysctl("net.ipv4.vs.conn_lfactor", 6 if turn % 2 else -6)
+            opened = client.open_at_last()
+            assert opened.flags == SYN | ACK, f"the real server answered a client that came back with {opened}"
+            assert b" " in client.let_server_close(), "the connection goes on as it has begun"
+    finally:
+        topology.director.sysctl("net.ipv4.vs.conn_lfactor", factor)
+        wire.close()

@@ -68,8 +68,8 @@ class Walk:
         self.before = {name: value for name, (value, _) in self.control.counters().items()}
         for name, value in self.reference.settings.items():
             self.control.set(name, value)
-        # While IPVS's table of connections grows, a lookup may find an old connection in front of the new one that was
-        # just made in its place. Here it does not grow.
+        # While IPVS replaces its table of connections, a packet that meets a connection that is about to end is dropped:
+        # that is a question of time, which the reference does not tell. Here the table stays.
         self.control.set("conn_lfactor", 8)
 
     def close(self):
