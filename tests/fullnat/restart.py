@@ -119,8 +119,8 @@ def test_a_client_comes_back_while_the_table_of_connections_is_resized(topology,
     factor = topology.director.sysctl("net.ipv4.vs.conn_lfactor")
     wire = Wire(topology)
     try:
-        for turn in range(6):
-            client = RawClient(wire, 48010, 0x10000000 * (turn + 1))
+        for turn in range(40):
+            client = RawClient(wire, 48010, 0x10000000 * turn)
             # Another factor is another size: the table is replaced while the SYN comes.
             topology.director.sysctl("net.ipv4.vs.conn_lfactor", 6 if turn % 2 else -6)
             opened = client.open_at_last()

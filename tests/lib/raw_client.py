@@ -31,11 +31,11 @@ class RawClient:
         if fields["seq"] == self.seq:
             self.seq = (self.seq + len(data) + ("S" in flags) + ("F" in flags)) & 0xFFFFFFFF
 
-    def receive(self, what):
+    def receive(self, what, timeout=2):
         """The next segment for this port."""
         packet = self.wire.near.receive(
             lambda p: p.destination == CLIENT and p.protocol == socket.IPPROTO_TCP and p.tcp.dport == self.sport,
-            what, timeout=2,
+            what, timeout=timeout,
         )
         # The program's kernel may leave the checksum to a card that there is none of: it is not looked at.
         segment = packet.tcp
@@ -59,9 +59,9 @@ class RawClient:
         """Begin a connection, with as many SYNs as it takes; returns the first answer."""
         first = self.seq
         self.send("S")
-        for _ in range(5):
+        for _ in range(20):
             try:
-                answer = self.receive("answer to the SYN")
+                answer = self.receive("answer to the SYN", timeout=0.3)
             except AssertionError:
                 self.send("S", seq=first)
                 continue
