@@ -16,9 +16,8 @@ from lib.vectors.vector import vectors
 
 ADDED = {"fullnat_add_toa_ok": 1}
 KNOWN = {"state": "known"}
-UDP_ZERO = "udp4"
-UDP = "udp4"
-TCP = "tcp4"
+UDP = "udp4 udp6 udp64 udp46"
+TCP = "tcp4 tcp6 tcp64 tcp46"
 
 
 def data(length):
@@ -59,11 +58,11 @@ LENGTHS = (
     ]
     + [
         vectors(UDP, f"a datagram of {length} bytes", Datagram(data(length)), Datagram(data(length)))
-        for length in (0, 1, 2, 3, 511, 1472)
+        for length in (0, 1, 2, 3, 511, 1432)
     ]
     + [
         vectors(UDP, f"an answer of {length} bytes", Datagram(data(length)), Datagram(data(length)), way="reply")
-        for length in (0, 1, 1472)
+        for length in (0, 1, 1432)
     ]
 )
 
@@ -172,7 +171,7 @@ WRONG = [
         way="reply",
     ),
     vectors(
-        TCP,
+        "tcp4 tcp46",
         "a wrong checksum of a SYN-ACK stays so beside a lower MSS",
         Segment("SA", options=bytes.fromhex("020405b4"), off_by=1),
         Segment("SA", options=bytes.fromhex("020405ac"), off_by=1),

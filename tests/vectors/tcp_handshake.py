@@ -148,6 +148,44 @@ SYNACK = [
 ]
 
 
-@each(*SYN, *SYNACK)
+FAMILIES = (
+    [
+        synack(
+            f"an IPv6 client is told an MSS of {told} for one of {offered}", mss(offered), mss(told), kinds="tcp6 tcp64"
+        )
+        for offered, told in (
+            (1460, 1440),
+            (1440, 1420),
+            (1220, 1200),
+            (65535, 65515),
+            (109, 89),
+            (108, 88),
+            (107, 88),
+            (88, 88),
+            (87, 87),
+        )
+    ]
+    + [
+        synack(
+            f"an IPv4 client of an IPv6 server is told an MSS of {told} for one of {offered}",
+            mss(offered),
+            mss(told),
+            kinds="tcp46",
+        )
+        for offered, told in ((1440, 1432), (1220, 1212), (96, 88), (95, 88))
+    ]
+    + [
+        syn(
+            "the SYN of Linux loses its time stamps and nothing else",
+            LINUX,
+            mss(1460) + SACK_OK + NOP * 10 + NOP + SCALE,
+            kinds="tcp6 tcp64 tcp46",
+        ),
+        synack("without an MSS option none is made", b"", b"", kinds="tcp6 tcp64 tcp46"),
+    ]
+)
+
+
+@each(*SYN, *SYNACK, *FAMILIES)
 def test_vector(lab, vector):
     lab.check(vector)

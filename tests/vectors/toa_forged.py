@@ -83,6 +83,27 @@ IN_HANDSHAKE = [
     for kind, length in LENGTHS
 ]
 
+FAMILIES = [
+    vectors(
+        "tcp6 tcp64 tcp46",
+        f"of kind {kind} and length {length} it is overwritten in data",
+        Segment("PA", b"data", pad(forged(kind, length)), **KNOWN),
+        Segment("PA", b"data", pad(NOP * length), **KNOWN),
+        REMOVED,
+        state="known",
+    )
+    for kind, length in ((254, 8), (254, 20), (253, 20), (200, 8))
+] + [
+    vectors(
+        "tcp6 tcp64 tcp46",
+        f"of kind {kind} and length {length} it gives way to the true one",
+        Segment("PA", b"data", pad(forged(kind, length))),
+        Segment("PA", b"data", [TOA]),
+        REPLACED,
+    )
+    for kind, length in ((254, 8), (254, 20), (253, 20), (200, 8))
+]
+
 PLACES = [
     vectors(
         "tcp4",
@@ -200,6 +221,6 @@ WITHOUT_OURS = [
 ]
 
 
-@each(*IN_DATA, *IN_HANDSHAKE, *PLACES, *NOT_OURS, *WITHOUT_OURS)
+@each(*IN_DATA, *IN_HANDSHAKE, *FAMILIES, *PLACES, *NOT_OURS, *WITHOUT_OURS)
 def test_vector(lab, vector):
     lab.check(vector)

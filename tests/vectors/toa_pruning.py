@@ -12,6 +12,7 @@ from lib.vectors.shapes import Segment
 from lib.vectors.vector import each
 from lib.vectors.vector import vectors
 
+V4, V6 = "tcp4 tcp46", "tcp6 tcp64"
 ADDED = {"fullnat_add_toa_ok": 1}
 FULL = {"fullnat_add_toa_head_full": 1}
 
@@ -30,7 +31,7 @@ def unknown(length, value):
     return bytes((77, length)) + bytes((value,)) * (length - 2)
 
 
-def pruned(sentence, options, left, kinds="tcp4", **more):
+def pruned(sentence, options, left, kinds=V4, **more):
     """A segment whose options do not all fit."""
     assert len(options) <= 40 and len(options) % 4 == 0 and len(left) % 4 == 0
     return vectors(
@@ -38,7 +39,7 @@ def pruned(sentence, options, left, kinds="tcp4", **more):
     )
 
 
-def full(sentence, options, kinds="tcp4", **more):
+def full(sentence, options, kinds=V4, **more):
     """A segment that has nothing to spare."""
     assert len(options) == 40
     segment = Segment("PA", b"payload", options)
@@ -118,6 +119,24 @@ STAYS = [
 ]
 
 
-@each(*NOPS, *FRONT, *STAYS)
+LONGER = [
+    pruned("twelve NOPs make room for 20 bytes", NOP * 12 + unknown(20, 1), unknown(20, 1), V6),
+    pruned(
+        "four NOPs make room beside 20 bytes that stay",
+        unknown(10, 1) + NOP * 4 + unknown(10, 2),
+        unknown(10, 1) + unknown(10, 2),
+        V6,
+    ),
+    pruned("without NOPs the first option goes", unknown(4, 1) + unknown(20, 2), unknown(20, 2), V6),
+    pruned("a SACK block stays without its NOPs", NOP * 2 + STAMPS + NOP * 2 + sack(1), STAMPS + sack(1), V6),
+    pruned("of full options the time stamps are left", NOP * 2 + STAMPS + NOP * 2 + sack(3), STAMPS + bytes(2), V6),
+    pruned("two time stamps fill the rest", STAMPS * 2 + unknown(20, 1), STAMPS * 2, V6),
+    pruned("one option that fills the header goes", unknown(40, 1), b"", V6),
+    full("four time stamps leave no room for 20 bytes", STAMPS * 4, V6),
+    full("three time stamps leave no room for 20 bytes", STAMPS * 3 + bytes(2) + bytes(8), V6),
+]
+
+
+@each(*NOPS, *FRONT, *STAYS, *LONGER)
 def test_vector(lab, vector):
     lab.check(vector)

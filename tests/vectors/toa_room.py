@@ -9,12 +9,14 @@ It is on each segment that acknowledges just the SYN of the server, but for SYN 
 from lib.vectors.network import CLIENT_ISN
 from lib.vectors.network import MTU
 from lib.vectors.network import SERVER_ISN
+from lib.vectors.network import SMALL_MTU
 from lib.vectors.shapes import TOA
 from lib.vectors.shapes import Segment
 from lib.vectors.vector import each
 from lib.vectors.vector import vectors
 
-V4 = "tcp4"
+V4, V6 = "tcp4 tcp46", "tcp6 tcp64"
+ALL = "tcp4 tcp6 tcp64 tcp46"
 ADDED = {"fullnat_add_toa_ok": 1}
 TOO_LONG = {"fullnat_add_toa_fail_len": 1}
 
@@ -71,28 +73,48 @@ ROOM = [
     with_address(V4, "an option of length 1 is no reason to leave it out", options=bytes.fromhex("4d01 aaaa")),
 ]
 
+ROOM_V6 = [
+    with_address(
+        V6, f"{len(options)} bytes of options ({name}) leave room for the 20 bytes of an IPv6 client", options=options
+    )
+    for name, options in (
+        ("none", b""),
+        ("an unknown one", UNKNOWN),
+        ("two unknown ones", UNKNOWN * 2),
+        ("time stamps", STAMPS),
+        ("four unknown ones", UNKNOWN * 4),
+        ("time stamps, two unknown", STAMPS + UNKNOWN * 2),
+    )
+] + [
+    with_address(
+        "tcp6",
+        "the header that DPVS sends for [2001:db8::1]:51234 is fe14 c822 and 16 bytes of address",
+        client={"cport": 51234},
+    )
+]
+
 FIRST, LATER = {"seq": CLIENT_ISN + 1}, {"seq": CLIENT_ISN + 101}
 SEGMENTS = [
-    with_address(V4, "the first data carries it, since the bare ACK may be lost", "PA", b"GET /"),
+    with_address(ALL, "the first data carries it, since the bare ACK may be lost", "PA", b"GET /"),
     with_address(
-        V4,
+        ALL,
         "data that comes later carries it, as long as the server's data is not acknowledged",
         "A",
         b"x" * 99,
         fields=LATER,
     ),
-    with_address(V4, "a retransmission carries it", "PA", b"GET /", before=(Segment("PA", b"GET /"),)),
-    with_address(V4, "a FIN with data carries it, since it may be the only packet", "FPA", b"all of it"),
-    with_address(V4, "a bare FIN carries it", "FA"),
-    with_address(V4, "urgent data carries it", "UPA", b"now", fields={"urgent": 3}),
-    with_address(V4, "ECN marks stay beside it", "AEC", b"x"),
-    without_address(V4, "a RST carries none", "RA"),
-    without_address(V4, "a RST without ACK carries none", "R"),
-    without_address(V4, "a segment with neither ACK nor SYN carries none", "PU", b"odd"),
-    without_address(V4, "an acknowledgement of the server's first byte carries none", fields={"ack": SERVER_ISN + 2}),
-    without_address(V4, "an acknowledgement of less than the SYN carries none", fields={"ack": SERVER_ISN}),
+    with_address(ALL, "a retransmission carries it", "PA", b"GET /", before=(Segment("PA", b"GET /"),)),
+    with_address(ALL, "a FIN with data carries it, since it may be the only packet", "FPA", b"all of it"),
+    with_address(ALL, "a bare FIN carries it", "FA"),
+    with_address(ALL, "urgent data carries it", "UPA", b"now", fields={"urgent": 3}),
+    with_address(ALL, "ECN marks stay beside it", "AEC", b"x"),
+    without_address(ALL, "a RST carries none", "RA"),
+    without_address(ALL, "a RST without ACK carries none", "R"),
+    without_address(ALL, "a segment with neither ACK nor SYN carries none", "PU", b"odd"),
+    without_address(ALL, "an acknowledgement of the server's first byte carries none", fields={"ack": SERVER_ISN + 2}),
+    without_address(ALL, "an acknowledgement of less than the SYN carries none", fields={"ack": SERVER_ISN}),
     without_address(
-        V4,
+        ALL,
         "data carries none once the client has acknowledged data",
         "PA",
         b"more",
@@ -100,7 +122,7 @@ SEGMENTS = [
         fields={"ack": SERVER_ISN + 2},
     ),
     without_address(
-        V4,
+        ALL,
         "nor do time stamps then change anything",
         "PA",
         b"more",
@@ -108,35 +130,38 @@ SEGMENTS = [
         state="known",
         fields={"ack": SERVER_ISN + 2},
     ),
-    without_address(V4, "none at all if it is switched off", sysctls={"net.ipv4.vs.fullnat_toa_entry": 0}),
+    without_address(ALL, "none at all if it is switched off", sysctls={"net.ipv4.vs.fullnat_toa_entry": 0}),
 ]
 
 
-def largest(flags, mtu, less=0):
-    """As much data as fits an IPv4 packet of that length, less so many bytes."""
-    return b"m" * (mtu - 40 - less)
+def at_the_mtu(kind, mtu, header, option):
+    """Around the longest segment that has room for the option."""
+    full = mtu - header - 20
+    where = "of the route" if kind.endswith("small") else "of the link"
+    return [
+        without_address(
+            kind, f"{less} bytes below the MTU {where} there is no room", data=bytes(full - less), counts=TOO_LONG
+        )
+        for less in (0, 1, option - 1)
+    ] + [
+        with_address(kind, f"{less} bytes below the MTU {where} there is room", data=bytes(full - less))
+        for less in (option, option + 1)
+    ]
 
 
 LENGTHS = [
-    without_address(V4, "a segment that fills the MTU goes without", "A", largest("A", MTU), counts=TOO_LONG),
-    without_address(
-        V4, "a segment that is 7 bytes below the MTU goes without", "A", largest("A", MTU, 7), counts=TOO_LONG
-    ),
-    with_address(V4, "a segment that is 8 bytes below the MTU becomes as long as the MTU", "A", largest("A", MTU, 8)),
-    with_address(V4, "a segment that is 9 bytes below the MTU carries it", "A", largest("A", MTU, 9)),
-    without_address(
-        "tcp4-small",
-        "it is the MTU of the route that counts: 1393 of 1400 bytes go without",
-        "A",
-        largest("A", 1400, 7),
-        counts=TOO_LONG,
-    ),
-    with_address(
-        "tcp4-small", "it is the MTU of the route that counts: 1392 of 1400 bytes carry it", "A", largest("A", 1400, 8)
-    ),
+    *at_the_mtu("tcp4", MTU, 20, 8),
+    *at_the_mtu("tcp4-small", SMALL_MTU, 20, 8),
+    *at_the_mtu("tcp6", MTU, 40, 20),
+    *at_the_mtu("tcp6-small", SMALL_MTU, 40, 20),
+    # What counts is the size as it leaves: an IPv4 packet of an IPv6 client, an IPv6 packet of an IPv4 client.
+    *at_the_mtu("tcp64", MTU, 20, 20)[3:],
+    *at_the_mtu("tcp64-small", SMALL_MTU, 20, 20),
+    *at_the_mtu("tcp46", MTU, 40, 8),
+    *at_the_mtu("tcp46-small", SMALL_MTU, 40, 8),
 ]
 
 
-@each(*ROOM, *SEGMENTS, *LENGTHS)
+@each(*ROOM, *ROOM_V6, *SEGMENTS, *LENGTHS)
 def test_vector(lab, vector):
     lab.check(vector)

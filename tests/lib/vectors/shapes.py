@@ -66,6 +66,8 @@ _TCP_FIELDS = {
     "checksum": "chksum",
     "urgent": "urgptr",
     "reserved": "reserved",
+    "sport": "sport",
+    "dport": "dport",
 }
 _UDP_FIELDS = {"udp_length": "len", "checksum": "chksum"}
 _NEXT_HEADER = {IPv6ExtHdrHopByHop: 0, IPv6ExtHdrRouting: 43, IPv6ExtHdrFragment: 44, IPv6ExtHdrDestOpt: 60}
@@ -79,6 +81,15 @@ def _spoil(data, at, by):
     return b"".join((data[:at], spoilt, data[at + 2:]))
 
 
+def over(*layers):
+    """`a / b / c` as scapy has it, without the copies that it makes for a lower layer and to build a packet."""
+    for layer, payload in zip(layers, layers[1:]):
+        layer.add_payload(payload)
+    for layer in layers:
+        layer.explicit = 1
+    return layers[0]
+
+
 class Balance:
     """Two bytes of data that bring the sum at a place to 0xffff, of which the checksum is zero."""
 
@@ -90,8 +101,8 @@ class Balance:
         where = Where(flow, self.place, self.way, expected=True)
         upper = self.shape.upper(where)
         source, _, destination, _ = flow.ends(self.place, self.way)
-        packet = bytes((IP if where.family == 4 else IPv6)(src=source, dst=destination) / upper)
-        at = len(packet) - len(upper) + self.shape.checksum_at
+        packet = bytes(over((IP if where.family == 4 else IPv6)(src=source, dst=destination), upper))
+        at = (20 if where.family == 4 else 40) + self.shape.checksum_at
         return packet[at:at + 2]
 
 
@@ -163,8 +174,7 @@ class Shape:
         """The packet at a place; `seen` is what came instead, for the fields that may be anything."""
         source, _, destination, _ = where.flow.ends(where.place, where.way)
         upper = self.upper(where)
-        packet = self._network(where, source, destination, upper, seen) / upper
-        data = bytes(packet)
+        data = bytes(over(*self._network(where, source, destination, upper, seen), upper))
         if "off_by" in self.fields:
             data = _spoil(data, len(data) - len(upper) + self.checksum_at, self.fields["off_by"])
         return data[: self.fields.get("cut")] + self.fields.get("trailer", b"")
@@ -188,13 +198,11 @@ class Shape:
             head = IPv6(
                 **{"src": source, "dst": destination, "hlim": hops, "fl": label, "nh": self.number(where), **given}
             )
-            last = head
-            for extension in map(Packet.copy, self.fields.get("extensions", ())):
-                last.nh = _NEXT_HEADER[type(extension)]
-                head, last = head / extension, extension
-            if last is not head:
-                head.lastlayer().nh = given.get("nh", self.number(where))
-            return head
+            layers = [head, *map(Packet.copy, self.fields.get("extensions", ()))]
+            for layer, following in zip(layers, layers[1:]):
+                layer.nh = _NEXT_HEADER[type(following)]
+            layers[-1].nh = given.get("nh", self.number(where))
+            return layers
         options = _join(self.fields.get("ip_options", b""), where.flow)
         unfragmented = not where.is_translated or 20 + len(upper) > 1260
         df = self.fields.get("df", unfragmented)
@@ -213,7 +221,7 @@ class Shape:
         )
         if head.fields["id"] == ANY:
             head.id = int.from_bytes(seen[4:6]) if seen else 0
-        return head
+        return [head]
 
 
 class Segment(Shape):
@@ -240,7 +248,7 @@ class Segment(Shape):
         }
         header = TCP(**{"sport": sport, "dport": dport, "flags": self.flags, **usual, **self._given(_TCP_FIELDS)})
         data = _join(self.data, where.flow)
-        return header / Raw(options + data) if options or data else header
+        return over(header, Raw(options + data)) if options or data else over(header)
 
 
 class Datagram(Shape):
@@ -257,7 +265,7 @@ class Datagram(Shape):
         """Header and data."""
         _, sport, _, dport = where.flow.ends(where.place, where.way)
         header = UDP(sport=sport, dport=dport, **self._given(_UDP_FIELDS))
-        return header / Raw(_join(self.data, where.flow)) if self.data else header
+        return over(header, Raw(_join(self.data, where.flow))) if self.data else over(header)
 
 
 class Introduced(Shape):
@@ -290,7 +298,7 @@ class Chunks(Shape):
     def upper(self, where):
         """Header and chunks."""
         _, sport, _, dport = where.flow.ends(where.place, where.way)
-        whole = SCTP(sport=sport, dport=dport, tag=self.tag) / Raw(self.chunks)
+        whole = over(SCTP(sport=sport, dport=dport, tag=self.tag), Raw(self.chunks))
         if "flipped" in self.fields:
             whole.chksum = SCTP(bytes(whole)).chksum ^ self.fields["flipped"]
         return whole
@@ -349,6 +357,29 @@ class Error(Icmp):
         whole = self.quote.bytes(inner)
         head = (whole[0] & 15) * 4 if inner.family == 4 else 40 + sum(map(len, self.quote.fields.get("extensions", ())))
         return (whole if self.keep is None else whole[: head + self.keep]) + self.pad
+
+
+class Part(Shape):
+    """A fragment of a packet: bytes `start` to `end` of what it carries, the rest if there is no end."""
+
+    def __init__(self, whole, start, end=None):
+        super().__init__()
+        self.whole, self.start, self.end = whole, start, end
+
+    def bytes(self, where, seen=None):
+        """The whole packet's header, with the place of the fragment; IPv6 has a header for that."""
+        whole = self.whole.bytes(where, seen)
+        more = self.end is not None
+        if where.family == 4:
+            head = IP(whole[: (whole[0] & 15) * 4])
+            data = whole[len(head):]
+            head.frag, head.flags, head.len, head.chksum = self.start // 8, "MF" if more else "", None, None
+        else:
+            head, data = IPv6(whole[:40]), whole[40:]
+            number = int.from_bytes(seen[44:48]) if seen and where.expected else ID
+            head = head / IPv6ExtHdrFragment(nh=head.nh, offset=self.start // 8, m=int(more), id=number)
+            head.nh, head.plen = 44, None
+        return bytes(head / Raw(data[self.start:self.end]))
 
 
 def place_of(way, sent):
