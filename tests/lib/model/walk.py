@@ -68,8 +68,8 @@ class Walk:
         self.before = {name: value for name, (value, _) in self.control.counters().items()}
         for name, value in self.reference.settings.items():
             self.control.set(name, value)
-        # While IPVS replaces its table of connections, a packet that meets a connection that is about to end is dropped:
-        # that is a question of time, which the reference does not tell. Here the table stays.
+        # While IPVS replaces its table of connections, packets that meet one that is about to end are dropped: a
+        # question of time, which the reference does not tell. Here the table stays.
         self.control.set("conn_lfactor", 8)
 
     def close(self):
