@@ -51,7 +51,7 @@ def frame(link, source, destination, protocol, body):
 class Flow:
     """A flow of a kind through a set-up. `seen` is what the server takes for the client."""
 
-    setup: object
+    setup: object = dataclasses.field(repr=False)
     kind: object
     client: tuple
     seen: tuple | None = None
