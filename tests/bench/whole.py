@@ -104,7 +104,7 @@ class Whole:
         if lost > (_MAY_LOSE if self.setup.name == _LOSES else 0):
             raise Wrong(f"{self.setup.title}: packets were lost in {lost} of {_SLICES} slices")
         if lost:
-            print(f"{self.setup.title}: packets were lost in {lost} of {_SLICES} slices, which are left out", flush=True)
+            print(f"{self.setup.title}: packets were lost in {lost} of {_SLICES} slices: left out", flush=True)
         return statistics.median(whole) / _SLICE
 
     def _time(self, frames):
