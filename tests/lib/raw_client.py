@@ -65,8 +65,10 @@ class RawClient:
             except AssertionError:
                 self.send("S", seq=first)
                 continue
-            self.ack = (answer.seq + 1) & 0xFFFFFFFF
-            return answer
+            if answer.ack == self.seq:
+                self.ack = (answer.seq + 1) & 0xFFFFFFFF
+                return answer
+            # The last word about the connection before.
         raise AssertionError("no SYN was answered")
 
     def let_server_close(self, data=b"close now\n"):

@@ -222,9 +222,9 @@ class Walk:
         """Nothing of a packet must reach a server, and nobody must answer it unless the director's own stack may."""
         fate = verdict.fate
         self.ends.settle()
-        if verdict.ends and fate == "local" and self._counted(("fullnat_no_service",)):
-            # IPVS has told the old connection to end, but the packet met it before that, and keeps it.
-            fate, verdict.ends = "fullnat_no_service", False
+        if verdict.ends and fate == "local" and self._counted(("fullnat_closing",)):
+            # IPVS has told the old connection to end, and the packet met it just before.
+            fate = "fullnat_closing"
         if fate == "fullnat_no_service":
             self._alive(self.reference.connections[message.protocol, *message.client])
         if fate in ("local", "no server"):
