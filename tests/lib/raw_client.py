@@ -84,8 +84,7 @@ class RawClient:
             if segment.flags & packets.FIN:
                 break
         self.send("FA")
-        self.wire.settle()
-        for _ in self.wire.near.read():
+        while self.receive("the server's last acknowledgement").ack != self.seq:
             pass
         return said
 
