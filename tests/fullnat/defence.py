@@ -22,6 +22,7 @@ from lib.ip import Packet
 from lib.ip import summed
 from lib.namespace import run
 from lib.packets import FLAGS
+from lib.packets import checksum
 
 SERVED, CLOSED, OWN, SPORT = 80, 9999, 2222, 40000
 TRACING = Path("/sys/kernel/tracing")
@@ -53,9 +54,9 @@ def setting(ends, name, value):
         ends.director.sysctl(f"net.ipv4.vs.{name}", before)
 
 
-def segment(family, flags, dport, seq=1000, ack=2000):
+def segment(family, flags, dport, seq=1000, ack=2000, data=b""):
     bits = sum(FLAGS[flag] for flag in flags)
-    message = struct.pack("!HHIIBBHHH", SPORT, dport, seq, ack if bits & 16 else 0, 5 << 4, bits, 65000, 0, 0)
+    message = struct.pack("!HHIIBBHHH", SPORT, dport, seq, ack if bits & 16 else 0, 5 << 4, bits, 65000, 0, 0) + data
     source, destination = CLIENT[family], VIP[family]
     return Packet(source, destination, TCP, summed(source, destination, TCP, message, 16))
 
@@ -101,6 +102,39 @@ def test_without_the_defence_the_directors_stack_answers(ends, family):
         unreachable = (3, 3) if family == 4 else (1, 4)
         assert error.protocol == (ICMP if family == 4 else ICMP6)
         assert (tuple(error.payload[:2]), far, moved) == (unreachable, [], {})
+
+
+@pytest.mark.parametrize("drop", [0, 1])
+@pytest.mark.parametrize("family", [4, 6])
+def test_fragments_are_dropped_if_told(ends, family, drop):
+    fragments = cut(segment(family, "S", SERVED, data=b"some early data"))
+    with setting(ends, "defence_frag_drop", drop):
+        ends.settle()
+        ends.far.read()
+        before = ends.counters()
+        for piece in fragments:
+            ends.near.socket.send(ends.near.peer + ends.near.mac + piece)
+        ends.settle()
+        after = ends.counters()
+        assert (after["defence_ip_frag_drop"] - before["defence_ip_frag_drop"] > 0) == bool(drop)
+        arrived = [packet for packet in ends.far.read() if packet.destination == SERVER[family]]
+        assert bool(arrived) != bool(drop)
+        if not drop:
+            sent(ends, segment(family, "R", SERVED, seq=1001))
+
+
+def cut(packet):
+    """The two frames, without addresses, of a packet in fragments, of which the first has the whole TCP header."""
+    whole, parts = packet.build(), []
+    for offset, data, more in ((0, packet.payload[:24], 1), (24, packet.payload[24:], 0)):
+        if whole[0] >> 4 == 6:
+            head = whole[:4] + struct.pack("!HB", 8 + len(data), 44) + whole[7:40]
+            parts.append(b"\x86\xdd" + head + struct.pack("!BBHI", packet.protocol, 0, offset | more, 77) + data)
+        else:
+            head = whole[:2] + struct.pack("!HHHBBH", 20 + len(data), 77, more << 13 | offset // 8, 64, 6, 0)
+            head += whole[12:20]
+            parts.append(b"\x08\x00" + head[:10] + struct.pack("!H", checksum(head)) + head[12:] + data)
+    return parts
 
 
 @pytest.mark.parametrize("family", [4, 6])
