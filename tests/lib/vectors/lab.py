@@ -69,9 +69,16 @@ class Tap:
             except BlockingIOError:
                 return
             packet = frame[14:]
-            noise = kind == _ETHERTYPE[6] and packet[6] in (0, 58) and packet[40 if packet[6] else 48] in _NOISE
-            if direction != _OUTGOING and kind in _ETHERTYPE.values() and not noise:
+            if direction != _OUTGOING and kind in _ETHERTYPE.values() and not _is_noise(kind, packet):
                 yield packet
+
+
+def _is_noise(kind, packet):
+    """Whether the director said this on its own: ICMPv6, bare or behind hop-by-hop options (MLD)."""
+    if kind != _ETHERTYPE[6]:
+        return False
+    behind_options = packet[6] == 0 and packet[40] == 58
+    return (packet[6] == 58 and packet[40] in _NOISE) or (behind_options and packet[48] in _NOISE)
 
 
 class Lab:
