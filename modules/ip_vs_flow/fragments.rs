@@ -8,12 +8,12 @@
 
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
-use nat::{siit, Family, Protocol};
+use nat::{siit, Protocol};
 
 use crate::namespace::Namespace;
 
-/// Whether the packet must be dropped because it is a fragment, or was one: of IPv6, fragments have
-/// been put together before anybody sees them.
+/// Whether the packet must be dropped because it is a fragment, or was one: of IPv6, and of IPv4 where
+/// connections are tracked, fragments have been put together before anybody sees them.
 pub(crate) fn must_drop(namespace: &Namespace, packet: &Packet<'_>, guard: &rcu::Guard) -> bool {
     if !namespace.scene.tunables.drops_fragments() {
         return false;
@@ -22,8 +22,8 @@ pub(crate) fn must_drop(namespace: &Namespace, packet: &Packet<'_>, guard: &rcu:
     let Ok(ip) = siit::Fields::of_packet(packet.linear()) else {
         return false;
     };
-    let is_part = ip.fragment.is_some_and(|fragment| fragment.is_part())
-        || (family == Family::V6 && packet.was_fragmented(family));
+    let is_part =
+        ip.fragment.is_some_and(|fragment| fragment.is_part()) || packet.was_fragmented(family);
     is_part
         && [Protocol::TCP, Protocol::UDP, Protocol::SCTP]
             .iter()

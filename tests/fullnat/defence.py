@@ -29,6 +29,16 @@ TRACING = Path("/sys/kernel/tracing")
 EVENT = "events/ip_vs_flow/ip_vs_flow_drop"
 
 
+_TRACKING = """
+table inet tracking {
+    chain input {
+        type filter hook input priority 0
+        ct state established accept
+    }
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def ends():
     """A director whose VIPs serve TCP only, on one port."""
@@ -104,9 +114,28 @@ def test_without_the_defence_the_directors_stack_answers(ends, family):
         assert (tuple(error.payload[:2]), far, moved) == (unreachable, [], {})
 
 
+@pytest.fixture
+def tracking(ends):
+    """Connections are tracked, so that fragments are put together before anybody sees them."""
+    ends.director.run("nft", "-f", "-", input=_TRACKING)
+    yield
+    ends.director.run("nft", "delete", "table", "inet", "tracking")
+
+
 @pytest.mark.parametrize("drop", [0, 1])
 @pytest.mark.parametrize("family", [4, 6])
 def test_fragments_are_dropped_if_told(ends, family, drop):
+    assert_fragments_are_dropped(ends, family, drop)
+
+
+@pytest.mark.usefixtures("tracking")
+@pytest.mark.parametrize("family", [4, 6])
+def test_fragments_are_dropped_where_connections_are_tracked(ends, family):
+    assert_fragments_are_dropped(ends, family, 1)
+
+
+def assert_fragments_are_dropped(ends, family, drop):
+    """Nothing of a segment in fragments may reach the server if `drop` says so, and all of it otherwise."""
     fragments = cut(segment(family, "S", SERVED, data=b"some early data"))
     with setting(ends, "defence_frag_drop", drop):
         ends.settle()
