@@ -59,12 +59,9 @@ fn eventful(mut departure: Departure<'_, '_>) -> Result<(), Counter> {
     } else if flags.fin() {
         story.server_closed();
     } else if flags.syn() && flags.ack() {
-        let told = departure.flow.introduction.toa != ToaMode::Off;
         let tunables = &departure.scene.tunables;
-        story.server_answered(
-            segment.seq.wrapping_add(1),
-            told && tunables.introduces_tcp(),
-        );
+        let told = departure.flow.introduction.toa != ToaMode::Off && tunables.introduces_tcp();
+        story.server_answered(segment.seq.wrapping_add(1), told);
         if told && tunables.adjusts_mss() && has_options(departure.headers) {
             return leave_room(&mut departure);
         }

@@ -128,6 +128,12 @@ SYNACK = [
         mss(1460),
         sysctls={"net.ipv4.vs.fullnat_mss_adjust_entry": 0},
     ),
+    synack(
+        "it stays if no client is introduced",
+        mss(1460),
+        mss(1460),
+        sysctls={"net.ipv4.vs.fullnat_toa_entry": 0},
+    ),
     vectors(
         "tcp4",
         "an MSS option outside of the handshake stays",
