@@ -50,9 +50,9 @@ pub mod command {
     ///
     /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
     pub const LADDR_NEW: u8 = 1;
-    /// Take a local address away from a service: without laddr all of the service, without service
-    /// all of the namespace. ENOENT if the address is not there. Connections that use the address
-    /// live on.
+    /// Take a local address away from a service: without laddr all of the service and its options,
+    /// without service those of all services of the namespace. ENOENT if the address is not there.
+    /// Connections that use the address live on.
     ///
     /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
     pub const LADDR_DEL: u8 = 2;
