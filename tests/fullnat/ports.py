@@ -14,6 +14,7 @@ from lib.topology import SERVERS
 from lib.topology import VIP
 from lib.traffic import all_ok
 from lib.waiting import wait_until
+from lib.waiting import wait_until_none
 from lib.wire import CLIENT as RAW_CLIENT
 from lib.wire import Conversation
 from lib.wire import Wire
@@ -48,8 +49,8 @@ def test_10000_connections_are_all_served_and_give_their_ports_back(topology, fu
     assert (seen["ok"], seen["failed"]) == (10000, 0)
     assert seen["servers"] == {server: 5000 for server in SERVERS}
     assert fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] > 0
-    wait_until(lambda: fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 0, "every port to come back", EXPIRY)
-    assert not fullnat.connections()
+    wait_until_none(fullnat.connections, "every connection to end", EXPIRY)
+    assert fullnat.local_addresses(f"{VIP}:80")[LOCAL]["conns"] == 0
 
 
 def test_ports_stay_in_the_configured_range(topology, fullnat):

@@ -10,7 +10,7 @@ fn reference(bytes: &[u8]) -> [u8; 4] {
     let mut remainder = u32::MAX;
     for byte in bytes {
         for bit in 0..8 {
-            let feedback = (remainder >> 31) ^ u32::from(byte >> bit & 1);
+            let feedback = (remainder >> 31) ^ u32::from((byte >> bit) & 1);
             remainder = (remainder << 1) ^ if feedback == 1 { 0x1edc_6f41 } else { 0 };
         }
     }
