@@ -217,7 +217,8 @@ class Reference:
 
     def lowers_mss(self, connection):
         """Whether the server's answer leaves room for the address."""
-        return bool(self.settings["fullnat_mss_adjust_entry"]) and connection.toa != "off"
+        is_on = self.settings["fullnat_toa_entry"] and self.settings["fullnat_mss_adjust_entry"]
+        return bool(is_on) and connection.toa != "off"
 
     def users(self, key, address):
         """How many connections use a local address of a service, as it is listed now."""
