@@ -3,6 +3,7 @@
 #include <linux/fprobe.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/proc_fs.h>

@@ -88,6 +88,8 @@ struct Destructors;
 impl Drop for Destructors {
     fn drop(&mut self) {
         rcu::synchronize();
+        // The destructor of a flow may start that of its next hop.
+        rcu::barrier();
         rcu::barrier();
     }
 }

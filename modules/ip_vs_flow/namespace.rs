@@ -9,9 +9,11 @@ use flow_method::{Counter, Scene};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
 use kernel_ipvs::Defragmentation;
+use kernel_net::device::{Device, DeviceEvent, DeviceWatch, DeviceWatcher};
 use kernel_net::lock::SpinLockBh;
 use kernel_net::net::{Net, PerNet, Slot};
 use kernel_net::netfilter::{Entry, Hooks, Verdict};
+use kernel_net::next_hop::NextHops;
 use kernel_net::skb::Packet;
 use kernel_net::sysctl::Settings;
 use nat::Family;
@@ -48,9 +50,14 @@ pub(crate) struct Namespace {
     pub(crate) writers: Mutex<()>,
     /// The ports of its local addresses.
     pub(crate) ports: AllPorts,
+    /// Where its packets go.
+    pub(crate) hops: NextHops,
     flows: Flows,
     #[pin]
     attachments: SpinLockBh<Option<Attachments>>,
+    /// Kept longer than they are: the devices go in between, and packets may still be on their way.
+    #[pin]
+    devices: SpinLockBh<Option<DeviceWatch<Namespace>>>,
 }
 
 impl Namespace {
@@ -94,6 +101,14 @@ extern "C" {
     );
 }
 
+impl DeviceWatcher for Namespace {
+    fn event(&self, event: DeviceEvent, device: &Device) {
+        match event {
+            DeviceEvent::Unregister => self.hops.forget(device),
+        }
+    }
+}
+
 static SLOT: Slot<Namespace> = Slot::new();
 
 impl PerNet for Namespace {
@@ -111,15 +126,18 @@ impl PerNet for Namespace {
                 aliases: Aliases::new(),
                 writers <- new_mutex!(()),
                 ports,
+                hops: NextHops::new(),
                 flows,
                 attachments <- SpinLockBh::new(None),
+                devices <- SpinLockBh::new(None),
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The namespace's data owns the attachments, and `pre_exit` drops them before the
-        // data and the namespace go away; in between RCU has waited.
-        let attachments = unsafe {
-            Attachments {
+        // SAFETY: The namespace's data owns them. `pre_exit` drops the attachments before the data and
+        // the namespace go away, and in between RCU has waited; `exit` drops the watch.
+        let (devices, attachments) = unsafe {
+            let devices = DeviceWatch::register(net, &*namespace)?;
+            let attachments = Attachments {
                 _settings: tunables::register(net, &namespace.scene.tunables)?,
                 _hooks: Hooks::register(
                     net,
@@ -131,9 +149,11 @@ impl PerNet for Namespace {
                     ],
                 )?,
                 defragmentation: None,
-            }
+            };
+            (devices, attachments)
         };
         *namespace.attachments.lock() = Some(attachments);
+        *namespace.devices.lock() = Some(devices);
         Ok(namespace)
     }
 
@@ -145,5 +165,8 @@ impl PerNet for Namespace {
 
     fn exit(&self, _net: &Net) {
         self.flows.end_where(|_| true);
+        // As above.
+        let devices = self.devices.lock().take();
+        drop(devices);
     }
 }

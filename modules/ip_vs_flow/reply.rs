@@ -87,7 +87,7 @@ fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
         net,
         namespace,
         flow: &bound.flow,
-        route: None,
+        hop: None,
         rewrite: bound.flow.reply(&to_client),
         duty: method.reply,
     }

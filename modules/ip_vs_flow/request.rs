@@ -91,7 +91,7 @@ pub(crate) fn forward(
         net,
         namespace,
         flow: &bound.flow,
-        route: Some(&bound.ports.route),
+        hop: Some(&bound.ports.hop),
         rewrite: bound.flow.request(),
         duty: method.request,
     }

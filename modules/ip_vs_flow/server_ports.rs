@@ -11,8 +11,8 @@ use kernel::alloc::KVec;
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_net::lock::SpinLockBh;
+use kernel_net::next_hop::HopCache;
 use kernel_net::rcu::{self, RcuBox};
-use kernel_net::route::RouteCache;
 use kernel_net::table::{Entry, Link, Table};
 use kernel_net::{random, time, GFP_PACKET};
 use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple, CHUNK};
@@ -48,7 +48,7 @@ pub(crate) struct ServerPorts {
     #[pin]
     pool: SpinLockBh<Pool>,
     /// The way to the server.
-    pub(crate) route: RouteCache,
+    pub(crate) hop: HopCache,
 }
 
 impl ServerPorts {
@@ -132,7 +132,7 @@ impl AllPorts {
                 records: Chunks([const { None }; CHUNKS]),
             };
             let ports = Arc::pin_init(
-                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), route: RouteCache::new() }),
+                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), hop: HopCache::new() }),
                 GFP_PACKET,
             )?;
             let place = Place {

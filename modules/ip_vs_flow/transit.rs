@@ -10,7 +10,8 @@
 use flow_method::{Counter, Duty, Flow};
 use kernel_net::net::Net;
 use kernel_net::netfilter::Verdict;
-use kernel_net::route::{IcmpError, Route, RouteCache};
+use kernel_net::next_hop::HopCache;
+use kernel_net::route::{IcmpError, Route};
 use kernel_net::skb::Packet;
 use nat::siit::{self, Fields};
 use nat::{ChecksumState, Family, Headers, Rewrite, Unfit};
@@ -25,7 +26,7 @@ pub(crate) struct Transit<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) flow: &'a Flow,
     /// The way to the receiver, if it is one that many packets go.
-    pub(crate) route: Option<&'a RouteCache>,
+    pub(crate) hop: Option<&'a HopCache>,
     /// The translation.
     pub(crate) rewrite: Rewrite<'a>,
     /// What the method does before the packet leaves.
@@ -44,9 +45,10 @@ impl Transit<'_> {
     #[inline]
     fn pass(&self, packet: &mut Packet<'_>, headers: &mut Headers) -> Result<Route, Counter> {
         let to = self.rewrite.to;
-        let route = match self.route {
-            Some(cache) => cache.output(self.net, packet.dsfield(), to, packet),
-            None => Route::output(self.net, packet.dsfield(), to),
+        let dsfield = packet.dsfield();
+        let route = match self.hop {
+            Some(hop) => hop.output(self.net, &self.namespace.hops, dsfield, to, packet),
+            None => Route::output(self.net, dsfield, to),
         };
         let route = route.ok_or(Counter::NoRoute)?;
         // What a local program sends has not been forwarded by anybody yet.

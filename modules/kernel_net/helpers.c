@@ -5,6 +5,7 @@
 #include <linux/icmpv6.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
@@ -20,6 +21,7 @@
 #include <net/inet6_hashtables.h>
 #include <net/inet_hashtables.h>
 #include <net/ipv6.h>
+#include <net/neighbour.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
@@ -32,6 +34,7 @@ unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { re
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
 unsigned long kn_jiffies(void) { return jiffies; }
 unsigned long kn_totalram_pages(void) { return totalram_pages(); }
+struct net_device *kn_notifier_info_dev(const void *info) { return netdev_notifier_info_to_dev(info); }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
 void __percpu *kn_alloc_percpu(size_t size, size_t align) { return __alloc_percpu(size, align); }
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu) { return per_cpu_ptr(ptr, cpu); }
@@ -62,6 +65,9 @@ struct net *kn_dst_net(const struct dst_entry *dst) { return dst_dev_net_rcu(dst
 struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie) { return dst ? dst_check(dst, cookie) : NULL; }
 u32 kn_dst_cookie(const struct dst_entry *dst, bool v6) { return v6 ? rt6_get_cookie(dst_rt6_info(dst)) : 0; }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
+bool kn_dst_is_plain(const struct dst_entry *dst, bool v6) { const struct net_device *dev = dst_dev_rcu(dst); return dst->output == (v6 ? ip6_output : ip_output) && (v6 ? !(dst_rt6_info(dst)->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST | RTF_REJECT)) : dst_rtable(dst)->rt_type == RTN_UNICAST) && !dst->lwtstate && !dst_xfrm(dst) && dev->header_ops && !(dev->flags & IFF_LOOPBACK) && !netif_is_l3_master(dev) && !netif_is_l3_slave(dev); }
+bool kn_dst_has_gateway(const struct dst_entry *dst, bool v6) { return v6 ? dst_rt6_info(dst)->rt6i_flags & RTF_GATEWAY : dst_rtable(dst)->rt_gw_family; }
+struct neighbour *kn_dst_neigh_lookup(const struct dst_entry *dst, const void *daddr) { return dst_neigh_lookup(dst, daddr); }
 void kn_dst_release(struct dst_entry *dst) { dst_release(dst); }
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, header); }
 void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header); }
@@ -73,6 +79,14 @@ bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(
 bool kn_check_net(const struct net *net) { return check_net(net); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
+bool kn_neigh_can_send(const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID; }
+bool kn_neigh_is_crowded(const struct neighbour *neigh) { return atomic_read(&neigh->tbl->gc_entries) >= READ_ONCE(neigh->tbl->gc_thresh2); }
+bool kn_neigh_is_dead(const struct neighbour *neigh) { return READ_ONCE(neigh->dead); }
+bool kn_neigh_is_v6(const struct neighbour *neigh) { return neigh->tbl->family == AF_INET6; }
+int kn_skb_make_room(struct sk_buff *skb, const struct neighbour *neigh) { return skb_cow_head(skb, LL_RESERVED_SPACE(neigh->dev)); }
+void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign) { nf_reset_ct(skb); skb_dst_drop(skb); skb_orphan(skb); skb_forward_csum(skb); skb_clear_tstamp(skb); skb->dev = neigh->dev; neigh_output(neigh, skb, foreign); }
+void kn_neigh_release(struct neighbour *neigh) { neigh_release(neigh); }
+struct net_device *kn_neigh_dev(const struct neighbour *neigh) { return neigh->dev; }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
 void *kn_net_generic_rcu(const struct net *net, unsigned int id) { return rcu_dereference(net->gen)->ptr[id]; }
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }

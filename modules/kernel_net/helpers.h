@@ -3,6 +3,7 @@
 #ifndef KERNEL_NET_HELPERS_H
 #define KERNEL_NET_HELPERS_H
 
+#include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <net/ip_vs.h>
@@ -21,6 +22,8 @@ unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 unsigned long kn_jiffies(void);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
+/* linux/netdevice.h */
+struct net_device *kn_notifier_info_dev(const void *info);
 /* linux/netfilter.h */
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 /* linux/percpu.h */
@@ -63,6 +66,9 @@ struct net *kn_dst_net(const struct dst_entry *dst);
 struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie);
 u32 kn_dst_cookie(const struct dst_entry *dst, bool v6);
 u32 kn_dst_mtu(const struct dst_entry *dst);
+bool kn_dst_is_plain(const struct dst_entry *dst, bool v6);
+bool kn_dst_has_gateway(const struct dst_entry *dst, bool v6);
+struct neighbour *kn_dst_neigh_lookup(const struct dst_entry *dst, const void *daddr);
 void kn_dst_release(struct dst_entry *dst);
 /* net/genetlink.h */
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header);
@@ -80,6 +86,15 @@ bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
 bool kn_check_net(const struct net *net);
+/* net/neighbour.h */
+bool kn_neigh_can_send(const struct neighbour *neigh);
+bool kn_neigh_is_crowded(const struct neighbour *neigh);
+bool kn_neigh_is_dead(const struct neighbour *neigh);
+bool kn_neigh_is_v6(const struct neighbour *neigh);
+int kn_skb_make_room(struct sk_buff *skb, const struct neighbour *neigh);
+void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign);
+void kn_neigh_release(struct neighbour *neigh);
+struct net_device *kn_neigh_dev(const struct neighbour *neigh);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
 void *kn_net_generic_rcu(const struct net *net, unsigned int id);

@@ -8,16 +8,19 @@
 //!
 //! | file | C side |
 //! |---|---|
+//! | `device` | network devices |
 //! | `errno` | error numbers |
 //! | `fprobe` | probes of kernel functions |
 //! | `genl` | generic netlink families |
 //! | `lock` | `spin_lock_bh()` |
 //! | `net` | network namespaces and data per namespace |
 //! | `netfilter` | hooks |
+//! | `next_hop` | routes with their neighbours |
 //! | `percpu` | counters |
 //! | `proc` | files in `/proc/net` |
 //! | `random` | random numbers |
 //! | `rcu` | values that readers may hold when the owner lets go |
+//! | `rcu_arc` | the same, with several owners |
 //! | `route` | the way out, ICMP errors |
 //! | `skb` | packets |
 //! | `slab` | caches for values of one type |
@@ -30,16 +33,19 @@
 
 use kernel::alloc::{flags, Flags};
 
+pub mod device;
 pub mod errno;
 pub mod fprobe;
 pub mod genl;
 pub mod lock;
 pub mod net;
 pub mod netfilter;
+pub mod next_hop;
 pub mod percpu;
 pub mod proc;
 pub mod random;
 pub mod rcu;
+pub mod rcu_arc;
 pub mod route;
 pub mod skb;
 pub mod slab;

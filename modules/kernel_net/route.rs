@@ -6,8 +6,7 @@
 //!
 //! C header: `include/net/route.h`, `include/net/ip6_route.h`, `include/net/icmp.h`.
 
-use core::ptr::{null_mut, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::ptr::NonNull;
 use kernel::prelude::*;
 use nat::{Family, Tuple};
 use net_bindings as c;
@@ -21,7 +20,7 @@ use crate::skb::Packet;
 /// # Invariants
 ///
 /// `dst` is valid as long as this value. If `is_counted`, the reference is this value's own; else it
-/// is a [`RouteCache`]'s, and this value lives under RCU.
+/// is a [`NextHop`](crate::next_hop::NextHop)'s, and this value lives under RCU.
 pub struct Route {
     dst: NonNull<c::dst_entry>,
     family: Family,
@@ -65,8 +64,35 @@ impl Route {
         (unsafe { c::kn_dst_error(route.as_ptr()) } == 0).then_some(route)
     }
 
-    fn as_ptr(&self) -> *mut c::dst_entry {
+    pub(crate) fn as_ptr(&self) -> *mut c::dst_entry {
         self.dst.as_ptr()
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The same route, with a reference of its own.
+    pub(crate) fn to_counted(&self) -> Self {
+        // SAFETY: By the invariant.
+        unsafe { c::kn_dst_hold(self.as_ptr()) };
+        // INVARIANT: Held just now.
+        Self {
+            dst: self.dst,
+            family: self.family,
+            is_counted: true,
+        }
+    }
+
+    /// The same route, for a packet that is sent while this one, and the RCU section, last.
+    #[inline]
+    pub(crate) fn to_uncounted(&self) -> Self {
+        // INVARIANT: Under RCU this reference is as good as one of the packet's own.
+        Self {
+            dst: self.dst,
+            family: self.family,
+            is_counted: false,
+        }
     }
 
     /// The largest packet in bytes that gets through.
@@ -97,13 +123,7 @@ impl Route {
             let place = c::skb_put(packet.as_ptr(), len).cast::<u8>();
             core::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len());
             c::kn_skb_start_network(packet.as_ptr(), self.family == Family::V6);
-            c::kn_dst_hold(self.as_ptr());
-            let again = Self {
-                dst: self.dst,
-                family: self.family,
-                is_counted: true,
-            };
-            Packet::from_raw(packet.as_ptr()).send(net, again);
+            Packet::from_raw(packet.as_ptr()).send(net, self.to_counted());
         }
         Ok(())
     }
@@ -115,92 +135,6 @@ impl Drop for Route {
             // SAFETY: By the invariant.
             unsafe { c::kn_dst_release(self.as_ptr()) };
         }
-    }
-}
-
-/// A route that is looked up once and kept until it is not good any more. Readers write no shared
-/// memory.
-///
-/// For packets of one source and destination, of the default class of service.
-///
-/// # Invariants
-///
-/// `dst` is null, or a route that the cache has a reference to, or had before a grace period.
-pub struct RouteCache {
-    dst: AtomicPtr<c::dst_entry>,
-    /// What tells whether an IPv6 route has changed. The one of another route at worst has the route
-    /// looked up once more.
-    cookie: AtomicU32,
-}
-
-impl RouteCache {
-    /// An empty cache.
-    pub const fn new() -> Self {
-        // INVARIANT: Null is allowed.
-        Self {
-            dst: AtomicPtr::new(null_mut()),
-            cookie: AtomicU32::new(0),
-        }
-    }
-
-    /// As [`Route::output`], for a packet that is sent under the same RCU section.
-    #[inline]
-    pub fn output(
-        &self,
-        net: &Net,
-        dsfield: u8,
-        tuple: &Tuple,
-        _packet: &Packet<'_>,
-    ) -> Option<Route> {
-        // What policies make of other classes is not kept. The lower bits are the congestion's.
-        if dsfield >> 2 != 0 {
-            return Route::output(net, dsfield, tuple);
-        }
-        // ORDERING: Acquire pairs with the swap in `keep`.
-        let dst = self.dst.load(Ordering::Acquire);
-        let cookie = self.cookie.load(Ordering::Relaxed);
-        // SAFETY: Null, or by the invariant there until a grace period has passed.
-        let dst = unsafe { c::kn_dst_check(dst, cookie) };
-        match NonNull::new(dst) {
-            // INVARIANT: Under RCU the cache's reference is as good as one of the packet's own.
-            Some(dst) => Some(Route {
-                dst,
-                family: tuple.family,
-                is_counted: false,
-            }),
-            None => self.keep(Route::output(net, dsfield, tuple)?),
-        }
-    }
-
-    #[cold]
-    fn keep(&self, route: Route) -> Option<Route> {
-        // SAFETY: By the invariant of the route.
-        let cookie = unsafe {
-            c::kn_dst_hold(route.as_ptr());
-            c::kn_dst_cookie(route.as_ptr(), route.family == Family::V6)
-        };
-        self.cookie.store(cookie, Ordering::Relaxed);
-        // INVARIANT: Held just now.
-        // ORDERING: Release pairs with the load in `output`.
-        self.put(self.dst.swap(route.as_ptr(), Ordering::AcqRel));
-        Some(route)
-    }
-
-    fn put(&self, old: *mut c::dst_entry) {
-        // SAFETY: Null, or by the invariant a reference of ours; RCU readers outlive it.
-        unsafe { c::kn_dst_release(old) };
-    }
-}
-
-impl Default for RouteCache {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for RouteCache {
-    fn drop(&mut self) {
-        self.put(self.dst.swap(null_mut(), Ordering::Relaxed));
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn add(request: &Request<'_>) -> Result {
     }
     namespace.flows().prepare()?;
     namespace.ports.prepare()?;
+    namespace.hops.prepare()?;
     if address.1 == Family::V6 {
         namespace.defragment_v6(request.net)?;
     }
