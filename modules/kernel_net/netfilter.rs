@@ -16,6 +16,7 @@ use nat::Family;
 use net_bindings as c;
 
 use crate::net::Net;
+use crate::rcu::RcuBox;
 use crate::skb::Packet;
 
 /// What a hook or a transmit function has decided about a packet.
@@ -122,7 +123,8 @@ unsafe extern "C" fn trampoline<H: Hook>(
 /// `entries` are registered with the namespace `net`, which outlives them.
 pub struct Hooks {
     net: NonNull<c::net>,
-    entries: KVec<Entry>,
+    /// Freed after a grace period: whoever lists hooks reads them under RCU (`nfnl_hook_dump()`).
+    entries: RcuBox<KVec<Entry>>,
 }
 
 // SAFETY: Registration and unregistration may happen in any thread.
@@ -142,6 +144,7 @@ impl Hooks {
         for hook in hooks {
             entries.push_within_capacity(hook).map_err(|_| ENOMEM)?;
         }
+        let entries = RcuBox::new(entries, flags::GFP_KERNEL)?;
         // SAFETY: The array stays where it is until `drop`; `Entry` is just an `nf_hook_ops`.
         to_result(unsafe {
             c::nf_register_net_hooks(net.as_ptr(), entries.as_ptr().cast(), N as u32)
