@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod address_map;
+mod detour;
 mod headers;
 pub mod icmp;
 mod icmp_types;
@@ -22,6 +23,7 @@ mod story;
 mod timestamp;
 mod tuple;
 
+pub use detour::{Detour, Plain};
 pub use headers::{Headers, Unfit};
 pub use own_packet::OwnPacket;
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};

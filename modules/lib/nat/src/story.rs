@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed};
 
-use crate::{after, LastUse, SequenceShift, TimestampShift};
+use crate::{after, Detour, LastUse, Plain, SequenceShift, TimestampShift};
 
 /// The client's sequence numbers are shifted.
 const SHIFTED: u8 = 1 << 0;
@@ -94,6 +94,25 @@ impl Story {
     #[inline]
     pub fn is_shifted(&self) -> bool {
         self.marks.load(Relaxed) & (SHIFTED | CLOCKED) != 0
+    }
+
+    /// Whether a packet in the middle of the connection may take the short way, and what it says is
+    /// remembered.
+    #[inline]
+    pub fn passes(&self, packet: Plain, from_client: bool) -> Result<(), Detour> {
+        let marks = self.marks.load(Relaxed);
+        match packet {
+            _ if marks & (SHIFTED | CLOCKED) != 0 => return Err(Detour::Shifted),
+            // What introduces the client goes its way; answers need not wait.
+            _ if from_client && (marks & INTRODUCING != 0 || self.introduces()) => {
+                return Err(Detour::Introduction)
+            }
+            Plain::Segment(_) if marks & !INTRODUCING != ANSWERED => return Err(Detour::State),
+            Plain::Segment(ack) if from_client => self.client_acknowledged(ack),
+            Plain::Segment(ack) => self.server_acknowledged(ack),
+            Plain::Datagram => {}
+        }
+        Ok(())
     }
 
     /// By how much the client's sequence numbers differ at the server.

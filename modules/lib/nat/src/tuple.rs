@@ -92,6 +92,17 @@ impl Tuple {
         }
     }
 
+    /// Whether packets of this tuple answer packets of `other`.
+    #[inline]
+    pub fn answers(&self, other: &Self) -> bool {
+        self.source == other.destination
+            && self.destination == other.source
+            && self.source_port == other.destination_port
+            && self.destination_port == other.source_port
+            && self.protocol == other.protocol
+            && self.family == other.family
+    }
+
     /// A hash of the whole tuple.
     #[inline]
     pub fn hash(&self, &HashKey([first, second]): &HashKey) -> u32 {

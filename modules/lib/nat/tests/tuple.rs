@@ -147,6 +147,7 @@ proptest! {
         let answer = tuple.reversed();
         prop_assert_eq!((answer.source, answer.source_port), (tuple.destination, tuple.destination_port));
         prop_assert_eq!(answer.reversed(), tuple);
+        prop_assert!(answer.answers(&tuple));
     }
 
     #[test]
@@ -160,6 +161,7 @@ proptest! {
         ];
         for variant in variants {
             prop_assert_eq!(variant.hash(&KEY) == tuple.hash(&KEY), variant == tuple);
+            prop_assert_eq!(variant.reversed().answers(&tuple), variant == tuple);
         }
     }
 }
