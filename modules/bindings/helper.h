@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Input to bindgen: the headers the modules need beyond those of the kernel crate. Sorted. */
 #include <linux/fprobe.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/proc_fs.h>
+#include <linux/rtnetlink.h>
 #include <linux/seq_file_net.h>
 #include <linux/skbuff.h>
 #include <linux/sock_diag.h>

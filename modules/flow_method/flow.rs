@@ -13,8 +13,6 @@ use crate::Introduction;
 pub struct Flow {
     /// cip:cport to vip:vport, as the client sends.
     pub client: Tuple,
-    /// lip:lport to rip:rport, as the real server receives; maybe of the other family.
-    pub server: Tuple,
     /// Of the requests; the answers' are the opposite.
     deltas: Deltas,
     /// How the server is told the client's address.
@@ -26,22 +24,22 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// A flow between these two tuples.
-    pub fn new(client: Tuple, server: Tuple, introduction: Introduction, method: u8) -> Self {
+    /// A flow of packets that are turned from `client` into `server`: lip:lport to rip:rport, as the real
+    /// server receives; maybe of the other family.
+    pub fn new(client: Tuple, server: &Tuple, introduction: Introduction, method: u8) -> Self {
         Self {
             client,
-            server,
-            deltas: Deltas::between(&client, &server),
+            deltas: Deltas::between(&client, server),
             introduction,
             method,
             story: Story::default(),
         }
     }
 
-    /// Turns `client` into `server`.
+    /// Turns `client` into `server`, the tuple this was made with.
     #[inline]
-    pub fn request(&self) -> Rewrite<'_> {
-        Rewrite::with(&self.server, self.deltas)
+    pub fn request<'a>(&self, server: &'a Tuple) -> Rewrite<'a> {
+        Rewrite::with(server, self.deltas)
     }
 
     /// Turns the server's answers into the service's, which have the tuple `to_client`: `client`

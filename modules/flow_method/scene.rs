@@ -49,6 +49,8 @@ tunables! {
     uoa_max_trail: 3, 0..=255, c"fullnat_uoa_max_trail";
     /// Whether both sides get a reset when an established connection ends by IPVS's timer.
     expire_tcp_rst: 1, 0..=1, c"conn_expire_tcp_rst";
+    /// Whether packets of established flows pass the IP layer by.
+    fastpath: 1, 0..=1, c"fullnat_fastpath";
     /// Whether segments to a virtual address that belong to no connection are dropped.
     defence_tcp_drop: 1, 0..=1, c"defence_tcp_drop";
     /// Whether datagrams to a virtual address that serves only TCP are dropped.
@@ -84,6 +86,12 @@ impl Tunables {
         u8::try_from(self.uoa_max_trail.load(Relaxed)).unwrap_or(u8::MAX)
     }
 
+    /// `fullnat_fastpath`.
+    #[inline]
+    pub fn takes_shortcuts(&self) -> bool {
+        is_on(&self.fastpath)
+    }
+
     /// `conn_expire_tcp_rst`.
     pub fn resets_expired(&self) -> bool {
         is_on(&self.expire_tcp_rst)
@@ -105,6 +113,7 @@ impl Tunables {
     }
 }
 
+#[inline]
 fn is_on(setting: &AtomicI32) -> bool {
     setting.load(Relaxed) != 0
 }

@@ -45,15 +45,19 @@ impl Hook for FirstPacket {
 
     type Data = Namespace;
 
-    fn packet(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
+    fn packet(
+        net: &Net,
+        namespace: &Namespace,
+        mut packet: Packet<'_>,
+        guard: &rcu::Guard,
+    ) -> Verdict {
         if packet.is_ipvs() {
             return Verdict::Accept;
         }
         let Some(ipvs) = Ipvs::of(net) else {
             return Verdict::Accept;
         };
-        let guard = rcu::read_lock();
-        if namespace.services.is_empty(&guard) && namespace.flows().is_empty() {
+        if namespace.services.is_empty(guard) && namespace.flows().is_empty() {
             return Verdict::Accept;
         }
         let headers = transit::parse(&mut packet);
@@ -63,7 +67,7 @@ impl Hook for FirstPacket {
         match ipvs.find(packet.family(), &packet) {
             Some(conn) if registry::is_ours(conn.method()) => {
                 let bound = headers.map_err(|_| Counter::Malformed).and_then(|headers| {
-                    bind(namespace, &conn, &headers, &mut packet, &guard)
+                    bind(namespace, &conn, &headers, &mut packet, guard)
                         .map(|(bound, method)| (bound, method, headers))
                 });
                 match bound {
@@ -82,7 +86,7 @@ impl Hook for FirstPacket {
             }
             Some(_) => Verdict::Accept,
             None => match headers {
-                Ok(headers) => stray::judge(net, namespace, &packet, &headers, &guard),
+                Ok(headers) => stray::judge(net, namespace, &packet, &headers, guard),
                 Err(_) => Verdict::Accept,
             },
         }
@@ -205,12 +209,13 @@ impl<'a> Binding<'a, '_> {
             let options = &self.service.options;
             // CAST: Five to seven.
             let method = self.method.number as u8;
-            let flow = Flow::new(client, server, options.introduction, method);
+            let flow = Flow::new(client, &server, options.introduction, method);
             (self.method.bound)(scene, &flow, self.headers, packet, chosen.last);
             let added = self.namespace.flows().add(Draft {
                 flow,
                 conn: self.conn.handle(),
                 timeout: options.timeout,
+                local_port: chosen.port,
                 local_address: local.clone(),
                 ports: ports.clone(),
             });

@@ -7,6 +7,7 @@
 
 mod aliases;
 mod connections;
+mod interfaces;
 mod local_addresses;
 mod service;
 
@@ -56,6 +57,8 @@ impl Family for Control {
         change(command::ALIAS_NEW, aliases::add),
         change(command::ALIAS_DEL, aliases::remove),
         listing(command::ALIAS_GET, false, aliases::list),
+        listing(command::INTERFACE_GET, false, interfaces::list),
+        change(command::INTERFACE_SET, interfaces::set),
     ];
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn pass_to_server(
     bound: &BoundFlow,
     packet: Packet<'_>,
 ) -> Verdict {
-    let sent = bound.flow.server.reversed();
+    let sent = bound.server().reversed();
     pass(net, namespace, packet, sent, SequenceShift::NONE)
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn pass_to_client(
     let Some(quoted) = quoted_tuple(&mut packet) else {
         return Verdict::Accept;
     };
-    let Some(bound) = namespace.flows().find(&quoted, guard) else {
+    let Some(bound) = namespace.flows().find_answered(&quoted.reversed(), guard) else {
         return Verdict::Accept;
     };
     let flow = &bound.flow;

@@ -12,15 +12,17 @@
 //! - [`binding`]: the first packet of a client, behind IPVS's own hook in LOCAL_IN, is bound;
 //! - [`request`]: IPVS hands every further packet of the client to us;
 //! - [`reply`]: packets of the real server are caught in PRE_ROUTING;
-//! - [`transit`]: either is translated and sent;
+//! - [`transit`]: either is checked as by a router, gets its [`translation`], and is sent;
+//! - [`fast_path`]: where devices hand over their packets, those of established flows take a
+//!   [`shortcut`] past all of that;
 //! - [`icmp`]: errors about either are translated and passed on;
 //! - [`stray`], [`fragments`]: packets to a virtual address that belong to no connection, or may not
 //!   come in parts, end here;
 //! - [`reset`]: what both ends are told when IPVS ends a connection before they do.
 //!
 //! What they use: [`namespace`] holds the data of a network namespace, [`flows`] its connections,
-//! [`services`] what is set for its services, a [`local_address`] each or several, [`local_filter`]
-//! tells most packets that are not for one, [`server_ports`] has the
+//! [`services`] what is set for its services, a [`local_address`] each or several, an
+//! [`address_filter`] tells most packets that are not for one, [`server_ports`] has the
 //! ports of those addresses, [`aliases`] the servers that IPVS knows by another address, [`registry`]
 //! the methods. [`control`] is the netlink family, [`tunables`] the sysctls.
 //!
@@ -31,14 +33,15 @@ use kernel_net::rcu::Node;
 use kernel_net::slab::Created;
 use kernel_net::{genl, net, rcu};
 
+mod address_filter;
 mod aliases;
 mod binding;
 mod control;
+mod fast_path;
 mod flows;
 mod fragments;
 mod icmp;
 mod local_address;
-mod local_filter;
 mod namespace;
 mod registry;
 mod reply;
@@ -46,8 +49,10 @@ mod request;
 mod reset;
 mod server_ports;
 mod services;
+mod shortcut;
 mod stray;
 mod transit;
+mod translation;
 mod tunables;
 
 module! {

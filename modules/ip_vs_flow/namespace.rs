@@ -9,7 +9,7 @@ use flow_method::{Counter, Scene};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
 use kernel_ipvs::Defragmentation;
-use kernel_net::device::{Device, DeviceEvent, DeviceWatch, DeviceWatcher};
+use kernel_net::device::{Device, Event, Rtnl, Watch, Watcher};
 use kernel_net::lock::SpinLockBh;
 use kernel_net::net::{Net, PerNet, Slot};
 use kernel_net::netfilter::{Entry, Hooks, Verdict};
@@ -18,10 +18,11 @@ use kernel_net::skb::Packet;
 use kernel_net::sysctl::Settings;
 use nat::Family;
 
+use crate::address_filter::AddressFilter;
 use crate::aliases::Aliases;
 use crate::binding::FirstPacket;
+use crate::fast_path::FastPath;
 use crate::flows::Flows;
-use crate::local_filter::LocalFilter;
 use crate::reply::Reply;
 use crate::server_ports::AllPorts;
 use crate::services::Services;
@@ -37,27 +38,31 @@ struct Attachments {
 /// The data of one namespace.
 #[pin_data]
 pub(crate) struct Namespace {
+    // First to be dropped, if the rest could not be made.
+    #[pin]
+    attachments: SpinLockBh<Option<Attachments>>,
+    /// Until the last connection has ended: devices may leave as long as one leads over them.
+    #[pin]
+    watch: SpinLockBh<Option<Watch>>,
     /// Counters and settings.
     pub(crate) scene: Scene,
     /// What is set for its services.
     pub(crate) services: Services,
     /// Which packets may be replies.
-    pub(crate) local_filter: LocalFilter,
+    pub(crate) local_filter: AddressFilter,
     /// Servers IPVS knows by another address.
     pub(crate) aliases: Aliases,
     /// Held while services or aliases change.
     #[pin]
     pub(crate) writers: Mutex<()>,
+    /// The ways out that its flows know.
+    pub(crate) next_hops: NextHops,
+    /// Its packets that pass the IP layer by.
+    #[pin]
+    pub(crate) fast_path: FastPath,
     /// The ports of its local addresses.
     pub(crate) ports: AllPorts,
-    /// Where its packets go.
-    pub(crate) hops: NextHops,
     flows: Flows,
-    #[pin]
-    attachments: SpinLockBh<Option<Attachments>>,
-    /// Kept longer than they are: the devices go in between, and packets may still be on their way.
-    #[pin]
-    devices: SpinLockBh<Option<DeviceWatch<Namespace>>>,
 }
 
 impl Namespace {
@@ -93,20 +98,21 @@ impl Namespace {
     }
 }
 
+impl Watcher for Namespace {
+    fn event(&self, event: Event, device: &Device, rtnl: &Rtnl) {
+        if event == Event::Leaving {
+            self.next_hops.forget(device);
+        }
+        self.fast_path.event(event, device, rtnl);
+    }
+}
+
 extern "C" {
     /// The tracepoint `ip_vs_flow:ip_vs_flow_drop`; in `trace.c`.
     fn ip_vs_flow_trace_drop(
         skb: *const kernel::bindings::sk_buff,
         reason: *const kernel::ffi::c_char,
     );
-}
-
-impl DeviceWatcher for Namespace {
-    fn event(&self, event: DeviceEvent, device: &Device) {
-        match event {
-            DeviceEvent::Unregister => self.hops.forget(device),
-        }
-    }
 }
 
 static SLOT: Slot<Namespace> = Slot::new();
@@ -120,24 +126,27 @@ impl PerNet for Namespace {
         let (scene, ports, flows) = (Scene::new()?, AllPorts::new(), Flows::new());
         let namespace = KBox::pin_init(
             pin_init!(Self {
+                attachments <- SpinLockBh::new(None),
+                watch <- SpinLockBh::new(None),
                 scene,
                 services: Services::new(),
-                local_filter: LocalFilter::new(),
+                local_filter: AddressFilter::new(),
                 aliases: Aliases::new(),
                 writers <- new_mutex!(()),
+                next_hops: NextHops::new(),
+                fast_path <- FastPath::new(),
                 ports,
-                hops: NextHops::new(),
                 flows,
-                attachments <- SpinLockBh::new(None),
-                devices <- SpinLockBh::new(None),
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The namespace's data owns them. `pre_exit` drops the attachments before the data and
-        // the namespace go away, and in between RCU has waited; `exit` drops the watch.
-        let (devices, attachments) = unsafe {
-            let devices = DeviceWatch::register(net, &*namespace)?;
-            let attachments = Attachments {
+        // SAFETY: `exit` drops it, before the data and the namespace go away.
+        let watch = unsafe { Watch::new(net, &*namespace)? };
+        *namespace.watch.lock() = Some(watch);
+        // SAFETY: The namespace's data owns the attachments, and `pre_exit` drops them before the
+        // data and the namespace go away; in between RCU has waited.
+        let attachments = unsafe {
+            Attachments {
                 _settings: tunables::register(net, &namespace.scene.tunables)?,
                 _hooks: Hooks::register(
                     net,
@@ -149,11 +158,9 @@ impl PerNet for Namespace {
                     ],
                 )?,
                 defragmentation: None,
-            };
-            (devices, attachments)
+            }
         };
         *namespace.attachments.lock() = Some(attachments);
-        *namespace.devices.lock() = Some(devices);
         Ok(namespace)
     }
 
@@ -161,12 +168,13 @@ impl PerNet for Namespace {
         // Taken out first: unregistering sleeps, the lock does not.
         let attachments = self.attachments.lock().take();
         drop(attachments);
+        self.fast_path.stop();
     }
 
     fn exit(&self, _net: &Net) {
         self.flows.end_where(|_| true);
-        // As above.
-        let devices = self.devices.lock().take();
-        drop(devices);
+        // Taken out first, as above.
+        let watch = self.watch.lock().take();
+        drop(watch);
     }
 }

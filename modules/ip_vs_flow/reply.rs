@@ -34,20 +34,19 @@ impl Hook for Reply {
     type Data = Namespace;
 
     #[inline]
-    fn packet(net: &Net, namespace: &Namespace, packet: Packet<'_>) -> Verdict {
+    fn packet(net: &Net, namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Verdict {
         if packet.is_ipvs()
-            || (!namespace.local_filter.may_be_local(packet.linear())
+            || (!namespace.local_filter.may_be_for(packet.linear())
                 && !namespace.scene.tunables.drops_fragments())
         {
             return Verdict::Accept;
         }
-        answer(net, namespace, packet)
+        answer(net, namespace, packet, guard)
     }
 }
 
-fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
-    let guard = rcu::read_lock();
-    if fragments::must_drop(namespace, &packet, &guard) {
+fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>, guard: &rcu::Guard) -> Verdict {
+    if fragments::must_drop(namespace, &packet, guard) {
         return namespace.drop_packet(&packet, Counter::DefenceFragment);
     }
     if namespace.flows().is_empty() {
@@ -64,21 +63,21 @@ fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
     }
     let mut headers = match parsed {
         Ok(headers) => headers,
-        Err(Unfit::Icmp) => return icmp::pass_to_client(net, namespace, packet, &guard),
+        Err(Unfit::Icmp) => return icmp::pass_to_client(net, namespace, packet, guard),
         Err(_) => return Verdict::Accept,
     };
-    let server = headers.tuple.reversed();
-    let Some(bound) = namespace.flows().find(&server, &guard) else {
+    let Some(bound) = namespace.flows().find_answered(&headers.tuple, guard) else {
         return Verdict::Accept;
     };
     // The connection is ending: its port is about to be free, and nobody waits for the packet.
-    let Some(conn) = bound.conn.get(&guard) else {
+    let Some(conn) = bound.conn.get(guard) else {
         return namespace.drop_packet(&packet, Counter::Closing);
     };
     let Some(method) = registry::find_for(bound.flow.method, &packet) else {
         return request::hurry(namespace, &conn, &packet);
     };
-    conn.count_reply(packet.len(), &guard);
+    bound.refreshed(Direction::Reply);
+    conn.count(Direction::Reply, packet.len(), guard);
     conn.advance(Direction::Reply, &packet, headers.transport);
     conn.limit_silence(bound.timeout);
     let to_client = bound.flow.client.reversed();
@@ -87,7 +86,7 @@ fn answer(net: &Net, namespace: &Namespace, mut packet: Packet<'_>) -> Verdict {
         net,
         namespace,
         flow: &bound.flow,
-        hop: None,
+        hop: bound.hop(Direction::Reply),
         rewrite: bound.flow.reply(&to_client),
         duty: method.reply,
     }

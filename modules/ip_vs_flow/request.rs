@@ -8,7 +8,7 @@
 //! Kernel counterpart: `ip_vs_nat_xmit()`.
 
 use flow_method::{Counter, Method};
-use kernel_ipvs::{App, Conn, Forwarding};
+use kernel_ipvs::{App, Conn, Direction, Forwarding};
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
 use kernel_net::rcu::{self, RcuBox};
@@ -54,6 +54,7 @@ impl Forwarding for ClientPackets {
         let mut packet = packet;
         match transit::parse(&mut packet) {
             Ok(mut headers) => {
+                bound.refreshed(Direction::Request);
                 conn.limit_silence(bound.timeout);
                 forward(net, namespace, bound, method, packet, &mut headers)
             }
@@ -91,8 +92,8 @@ pub(crate) fn forward(
         net,
         namespace,
         flow: &bound.flow,
-        hop: Some(&bound.ports.hop),
-        rewrite: bound.flow.request(),
+        hop: bound.hop(Direction::Request),
+        rewrite: bound.flow.request(&bound.server()),
         duty: method.request,
     }
     .forward(packet, headers)

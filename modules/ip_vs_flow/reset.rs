@@ -40,5 +40,5 @@ pub(crate) fn announce_end(namespace: &Namespace, conn: &Conn, bound: &BoundFlow
         resets.to_client,
         Counter::ResetClient,
     );
-    send(&flow.server, resets.to_server, Counter::ResetServer);
+    send(&bound.server(), resets.to_server, Counter::ResetServer);
 }

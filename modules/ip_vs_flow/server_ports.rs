@@ -13,7 +13,7 @@ use kernel::sync::Arc;
 use kernel_net::lock::SpinLockBh;
 use kernel_net::next_hop::HopCache;
 use kernel_net::rcu::{self, RcuBox};
-use kernel_net::table::{Entry, Link, Table};
+use kernel_net::table::{Entry, Key, Link, Table};
 use kernel_net::{random, time, GFP_PACKET};
 use nat::{Allocation, HashKey, LastUse, Port, PortError, PortPool, Record, Records, Tuple, CHUNK};
 
@@ -45,6 +45,8 @@ struct Pool {
 /// The ports of one (lip, rip, rport, protocol).
 #[pin_data]
 pub(crate) struct ServerPorts {
+    /// lip to rip:rport; each flow has a local port of its own.
+    pub(crate) server: Tuple,
     #[pin]
     pool: SpinLockBh<Pool>,
     /// The way to the server.
@@ -79,16 +81,15 @@ impl ServerPorts {
     }
 }
 
-/// A pool in the table. The key is the server's tuple with no local port.
+/// A pool in the table.
 struct Place {
     link: Link<Place>,
     hash: u32,
-    key: Tuple,
     ports: Arc<ServerPorts>,
 }
 
 impl Entry for Place {
-    fn link(&self) -> &Link<Self> {
+    fn link(&self, _key: Key) -> &Link<Self> {
         &self.link
     }
 }
@@ -122,7 +123,10 @@ impl AllPorts {
         let hash = server.hash(&self.key);
         // BOUND: Two rounds: if another CPU was quicker to add the pool, it is found then.
         for _ in 0..2 {
-            if let Some(place) = self.table.find(hash, guard, |place| place.key == *server) {
+            let found = self
+                .table
+                .find(hash, guard, |place, _| place.ports.server == *server);
+            if let Some((place, _)) = found {
                 return Ok(place.ports.clone());
             }
             self.reap_bucket(self.table.bucket_of(hash));
@@ -132,19 +136,18 @@ impl AllPorts {
                 records: Chunks([const { None }; CHUNKS]),
             };
             let ports = Arc::pin_init(
-                pin_init!(ServerPorts { pool <- SpinLockBh::new(pool), hop: HopCache::new() }),
+                pin_init!(ServerPorts { server: *server, pool <- SpinLockBh::new(pool), hop: HopCache::new() }),
                 GFP_PACKET,
             )?;
             let place = Place {
                 link: Link::new(),
                 hash,
-                key: *server,
                 ports: ports.clone(),
             };
             let place = RcuBox::new(place, GFP_PACKET)?;
             if self
                 .table
-                .insert(hash, place, |other| other.key == *server)
+                .insert(hash, place, |other| other.ports.server == *server)
                 .is_ok()
             {
                 return Ok(ports);
@@ -161,7 +164,8 @@ impl AllPorts {
         for bucket in 0..self.table.size() {
             let guard = rcu::read_lock();
             self.table.visit(bucket, &guard, |place| {
-                if local.is((place.key.source, place.key.family)) {
+                let server = &place.ports.server;
+                if local.is((server.source, server.family)) {
                     left = left.min(size.saturating_sub(place.ports.in_use()));
                 }
             });

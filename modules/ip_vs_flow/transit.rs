@@ -13,20 +13,18 @@ use kernel_net::netfilter::Verdict;
 use kernel_net::next_hop::HopCache;
 use kernel_net::route::{IcmpError, Route};
 use kernel_net::skb::Packet;
-use nat::siit::{self, Fields};
-use nat::{ChecksumState, Family, Headers, Rewrite, Unfit};
-use wire::extensions::Fragment;
-use wire::Udp;
+use nat::{siit, Family, Headers, Rewrite, Unfit};
 
 use crate::namespace::Namespace;
+use crate::translation::translate;
 
 /// Where a packet goes, and what becomes of it.
 pub(crate) struct Transit<'a> {
     pub(crate) net: &'a Net,
     pub(crate) namespace: &'a Namespace,
     pub(crate) flow: &'a Flow,
-    /// The way to the receiver, if it is one that many packets go.
-    pub(crate) hop: Option<&'a HopCache>,
+    /// The way to the receiver, once it is known.
+    pub(crate) hop: &'a HopCache,
     /// The translation.
     pub(crate) rewrite: Rewrite<'a>,
     /// What the method does before the packet leaves.
@@ -45,82 +43,20 @@ impl Transit<'_> {
     #[inline]
     fn pass(&self, packet: &mut Packet<'_>, headers: &mut Headers) -> Result<Route, Counter> {
         let to = self.rewrite.to;
-        let dsfield = packet.dsfield();
-        let route = match self.hop {
-            Some(hop) => hop.output(self.net, &self.namespace.hops, dsfield, to, packet),
-            None => Route::output(self.net, dsfield, to),
-        };
-        let route = route.ok_or(Counter::NoRoute)?;
+        let hops = &self.namespace.next_hops;
+        let route = self
+            .hop
+            .output(self.net, hops, packet.dsfield(), to, packet)
+            .ok_or(Counter::NoRoute)?;
         // What a local program sends has not been forwarded by anybody yet.
         let hops = u8::from(packet.is_received());
         check(packet, headers, hops, to.family, &route)?;
-        if headers.tuple.family == to.family {
-            let sum = packet.prepare_checksum();
-            let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
-            self.rewrite
-                .apply(bytes, headers, sum, hops)
-                .map_err(|_| Counter::Malformed)?;
-        } else {
-            self.change_family(packet, headers, hops)?;
-        }
+        let from = headers.tuple.family;
+        // Who changes the family wants to know.
+        let reassembled = from != to.family && packet.was_fragmented(from);
+        translate(packet, headers, &self.rewrite, hops, reassembled)?;
         (self.duty)(&self.namespace.scene, self.flow, headers, packet, &route)?;
         Ok(route)
-    }
-
-    /// Gives the packet a network header of the other family (RFC 7915), and does the rest.
-    fn change_family(
-        &self,
-        packet: &mut Packet<'_>,
-        headers: &mut Headers,
-        hops: u8,
-    ) -> Result<(), Counter> {
-        let to = self.rewrite.to;
-        let reassembled = packet.was_fragmented(headers.tuple.family);
-        let may_fragment = reassembled || !headers.dont_fragment;
-        let start = packet.linear();
-        let mut fields = Fields::of_packet(start).map_err(|_| Counter::Malformed)?;
-        // CAST: Any number that differs from packet to packet.
-        let id = kernel_net::random::u64() as u16;
-        if reassembled && to.family == Family::V4 {
-            // The sender has let it be fragmented, whatever its size.
-            fields.fragment = Some(Fragment {
-                id: u32::from(id),
-                offset: 0,
-                more: false,
-            });
-        }
-        fields.hops = fields.hops.saturating_sub(hops);
-        let header = fields
-            .header(to.family, to.source, to.destination, id)
-            .map_err(|_| Counter::TooBig)?;
-        packet
-            .replace_network(headers.transport, header.bytes(), to.family)
-            .map_err(|_| Counter::NoMemory)?;
-        if may_fragment && to.family == Family::V6 {
-            packet.allow_fragments();
-        }
-        headers.replace_network(header.bytes().len(), fields.hops, !may_fragment);
-        let state = packet.prepare_checksum();
-        let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
-        self.rewrite
-            .apply_transport(bytes, headers, state)
-            .map_err(|_| Counter::Malformed)?;
-        self.add_checksum(packet, headers, state)
-    }
-
-    /// A datagram of IPv4 may come without a checksum, one of IPv6 may not (RFC 7915, section 4.5).
-    fn add_checksum(
-        &self,
-        packet: &mut Packet<'_>,
-        headers: &Headers,
-        state: ChecksumState,
-    ) -> Result<(), Counter> {
-        let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;
-        if state == ChecksumState::Complete && nat::lacks_checksum(bytes, headers) {
-            nat::put_pseudo_sum(bytes, headers);
-            packet.request_checksum(headers.transport, Udp::CHECK);
-        }
-        Ok(())
     }
 }
 
@@ -167,7 +103,7 @@ fn has_source_route(packet: &Packet<'_>, headers: &Headers) -> bool {
 const MIN_HEADER: usize = 20;
 
 /// The size of a packet that fits into `mtu` bytes when it has got a header of the other family.
-fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
+pub(crate) fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
     let (old, new) = (headers.transport, siit::header_len(to));
     // CAST: Bytes of a header; lossless on 64 bits.
     let fits = mtu.saturating_add(old as u32).saturating_sub(new as u32);
@@ -180,7 +116,7 @@ fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
 
 /// Bytes of a packet that fits every link: what IPv4 asks of all (RFC 791, page 25). Acknowledgements
 /// are no longer, and half of all segments.
-const SURE_TO_FIT: usize = 68;
+pub(crate) const SURE_TO_FIT: usize = 68;
 
 /// The smallest MTU of IPv6 (RFC 8200, section 5).
 const MIN_V6_MTU: u32 = 1280;

@@ -129,6 +129,7 @@ impl Conn {
     }
 
     /// `cp->state`: a number of the protocol's own.
+    #[inline]
     pub fn state(&self) -> u16 {
         // SAFETY: The object is valid; the field is volatile in C, too.
         unsafe { (&raw const (*self.as_ptr()).state).read_volatile() }
@@ -332,6 +333,7 @@ impl ConnHandle {
     }
 
     /// The connection, to look at.
+    #[inline]
     pub fn peek<'a>(self, _guard: &'a rcu::Guard) -> &'a Conn {
         // SAFETY: By the invariant the connection is there while the guard lives.
         unsafe { Conn::from_raw(self.0.as_ptr()) }

@@ -4,6 +4,7 @@
 #include <linux/fprobe.h>
 #include <linux/icmpv6.h>
 #include <linux/jiffies.h>
+#include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
@@ -34,12 +35,11 @@ unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { re
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
 unsigned long kn_jiffies(void) { return jiffies; }
 unsigned long kn_totalram_pages(void) { return totalram_pages(); }
-struct net_device *kn_notifier_info_dev(const void *info) { return netdev_notifier_info_to_dev(info); }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
 void __percpu *kn_alloc_percpu(size_t size, size_t align) { return __alloc_percpu(size, align); }
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu) { return per_cpu_ptr(ptr, cpu); }
 void kn_this_cpu_inc(u64 __percpu *counter) { this_cpu_inc(*counter); }
-void kn_this_cpu_add(u64 __percpu *counter, u64 by) { this_cpu_add(*counter, by); }
+void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes) { this_cpu_inc(*packets); this_cpu_add(*all, bytes); }
 u64 kn_percpu_sum(u64 __percpu *counter) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += *per_cpu_ptr(counter, cpu); return sum; }
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *)) { return proc_create_net_single(name, 0444, net->proc_net, show, NULL); }
 bool kn_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
@@ -62,9 +62,19 @@ const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
 struct net *kn_dst_net(const struct dst_entry *dst) { return dst_dev_net_rcu(dst); }
-struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie) { return dst ? dst_check(dst, cookie) : NULL; }
+int kn_dev_index(const struct net_device *dev) { return dev->ifindex; }
+bool kn_dev_has_xdp(const struct net_device *dev) { return dev->netdev_ops->ndo_bpf && (dev->xdp_features & NETDEV_XDP_ACT_REDIRECT); }
+bool kn_dev_is_loopback(const struct net_device *dev) { return dev->flags & IFF_LOOPBACK; }
+bool kn_dev_is_leaving(const struct net_device *dev) { return dev->reg_state != NETREG_REGISTERED || dev->moving_ns; }
+struct net *kn_dev_net(const struct net_device *dev) { return dev_net(dev); }
+const char *kn_dev_name(const struct net_device *dev) { return dev->name; }
+struct net_device *kn_dev_next(struct net *net, struct net_device *dev) { return dev ? next_net_device(dev) : first_net_device(net); }
+struct net_device *kn_notifier_dev(const void *info) { return netdev_notifier_info_to_dev(info); }
+int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len) { return pskb_trim_rcsum(skb, len); }
+bool kn_skb_has_vlan_tag(const struct sk_buff *skb) { return skb_vlan_tag_present(skb); }
 u32 kn_dst_cookie(const struct dst_entry *dst, bool v6) { return v6 ? rt6_get_cookie(dst_rt6_info(dst)) : 0; }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
+struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie) { return dst ? dst_check(dst, cookie) : NULL; }
 bool kn_dst_is_plain(const struct dst_entry *dst, bool v6) { const struct net_device *dev = dst_dev_rcu(dst); return dst->output == (v6 ? ip6_output : ip_output) && (v6 ? !(dst_rt6_info(dst)->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST | RTF_REJECT)) : dst_rtable(dst)->rt_type == RTN_UNICAST) && !dst->lwtstate && !dst_xfrm(dst) && dev->header_ops && !(dev->flags & IFF_LOOPBACK) && !netif_is_l3_master(dev) && !netif_is_l3_slave(dev); }
 bool kn_dst_has_gateway(const struct dst_entry *dst, bool v6) { return v6 ? dst_rt6_info(dst)->rt6i_flags & RTF_GATEWAY : dst_rtable(dst)->rt_gw_family; }
 struct neighbour *kn_dst_neigh_lookup(const struct dst_entry *dst, const void *daddr) { return dst_neigh_lookup(dst, daddr); }

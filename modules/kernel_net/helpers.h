@@ -23,14 +23,21 @@ unsigned long kn_jiffies(void);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
 /* linux/netdevice.h */
-struct net_device *kn_notifier_info_dev(const void *info);
+int kn_dev_index(const struct net_device *dev);
+bool kn_dev_has_xdp(const struct net_device *dev);
+bool kn_dev_is_loopback(const struct net_device *dev);
+bool kn_dev_is_leaving(const struct net_device *dev);
+struct net *kn_dev_net(const struct net_device *dev);
+const char *kn_dev_name(const struct net_device *dev);
+struct net_device *kn_dev_next(struct net *net, struct net_device *dev);
+struct net_device *kn_notifier_dev(const void *info);
 /* linux/netfilter.h */
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 /* linux/percpu.h */
 void __percpu *kn_alloc_percpu(size_t size, size_t align);
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void kn_this_cpu_inc(u64 __percpu *counter);
-void kn_this_cpu_add(u64 __percpu *counter, u64 by);
+void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes);
 u64 kn_percpu_sum(u64 __percpu *counter);
 /* linux/proc_fs.h */
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *));
@@ -39,6 +46,8 @@ bool kn_refcount_inc_not_zero(refcount_t *r);
 /* linux/seq_file_net.h */
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
+int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len);
+bool kn_skb_has_vlan_tag(const struct sk_buff *skb);
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
 void kn_skb_start_network(struct sk_buff *skb, bool v6);
@@ -64,11 +73,11 @@ struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len);
 void kn_dst_hold(struct dst_entry *dst);
 struct net *kn_dst_net(const struct dst_entry *dst);
 struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie);
-u32 kn_dst_cookie(const struct dst_entry *dst, bool v6);
-u32 kn_dst_mtu(const struct dst_entry *dst);
 bool kn_dst_is_plain(const struct dst_entry *dst, bool v6);
 bool kn_dst_has_gateway(const struct dst_entry *dst, bool v6);
 struct neighbour *kn_dst_neigh_lookup(const struct dst_entry *dst, const void *daddr);
+u32 kn_dst_cookie(const struct dst_entry *dst, bool v6);
+u32 kn_dst_mtu(const struct dst_entry *dst);
 void kn_dst_release(struct dst_entry *dst);
 /* net/genetlink.h */
 void kn_genlmsg_cancel(struct sk_buff *skb, void *header);

@@ -12,10 +12,11 @@
 //! | `errno` | error numbers |
 //! | `fprobe` | probes of kernel functions |
 //! | `genl` | generic netlink families |
+//! | `ingress` | a hook where devices hand over their packets |
 //! | `lock` | `spin_lock_bh()` |
 //! | `net` | network namespaces and data per namespace |
 //! | `netfilter` | hooks |
-//! | `next_hop` | routes with their neighbours |
+//! | `next_hop` | the way out, past the IP layer |
 //! | `percpu` | counters |
 //! | `proc` | files in `/proc/net` |
 //! | `random` | random numbers |
@@ -37,6 +38,7 @@ pub mod device;
 pub mod errno;
 pub mod fprobe;
 pub mod genl;
+pub mod ingress;
 pub mod lock;
 pub mod net;
 pub mod netfilter;

@@ -16,7 +16,7 @@ use nat::Family;
 use net_bindings as c;
 
 use crate::net::Net;
-use crate::rcu::RcuBox;
+use crate::rcu::{self, RcuBox};
 use crate::skb::Packet;
 
 /// What a hook or a transmit function has decided about a packet.
@@ -61,7 +61,7 @@ pub trait Hook: 'static {
     type Data: Sync + 'static;
 
     /// Sees one packet.
-    fn packet(net: &Net, data: &Self::Data, packet: Packet<'_>) -> Verdict;
+    fn packet(net: &Net, data: &Self::Data, packet: Packet<'_>, guard: &rcu::Guard) -> Verdict;
 }
 
 /// The number netfilter knows a family by.
@@ -112,7 +112,8 @@ unsafe extern "C" fn trampoline<H: Hook>(
     let packet = unsafe { Packet::from_raw(skb) };
     // SAFETY: By the contract of `Hooks::register` the data are there as long as the hook may run.
     let data = unsafe { &*data.cast::<H::Data>() };
-    H::packet(net, data, packet).to_raw()
+    // SAFETY: Netfilter calls hooks under RCU.
+    H::packet(net, data, packet, unsafe { rcu::held() }).to_raw()
 }
 
 /// Hooks of one namespace, registered as long as this value lives, and running for an RCU grace period

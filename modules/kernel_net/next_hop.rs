@@ -12,6 +12,7 @@
 //! Kernel counterpart: `ip_finish_output2()`; `struct nf_flow_route`.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use kernel::error::to_result;
 use kernel::prelude::*;
 use nat::{Address, Family, Tuple};
 use net_bindings as c;
@@ -23,7 +24,7 @@ use crate::rcu::{self, Guard, RcuBox};
 use crate::rcu_arc::{RcuArc, RcuSlot};
 use crate::route::Route;
 use crate::skb::Packet;
-use crate::table::{Entry, Link, Table};
+use crate::table::{Entry, Key, Link, Table};
 use crate::{time, GFP_PACKET};
 
 /// A route and the neighbour that packets are handed to.
@@ -177,7 +178,7 @@ struct Place {
 }
 
 impl Entry for Place {
-    fn link(&self) -> &Link<Self> {
+    fn link(&self, _key: Key) -> &Link<Self> {
         &self.link
     }
 }
@@ -218,8 +219,8 @@ impl NextHops {
     fn of(&self, route: &Route, to: &Address, guard: &Guard) -> Option<RcuArc<NextHop>> {
         let hop = NextHop::new(route, to);
         let hash = hop.hash();
-        let known = |place: &Place| place.hop.is_like(&hop);
-        if let Some(place) = self.table.find(hash, guard, known) {
+        let known = |place: &Place, _| place.hop.is_like(&hop);
+        if let Some((place, _)) = self.table.find(hash, guard, known) {
             return Some(place.hop.clone());
         }
         self.reap_bucket(self.table.bucket_of(hash), guard);
@@ -319,11 +320,11 @@ impl HopCache {
         if dsfield >> 2 != 0 {
             return Route::output(net, dsfield, tuple);
         }
-        let guard = rcu::read_lock();
-        match self.0.read(&guard) {
-            // The packet's RCU section goes on when the guard's ends.
+        // SAFETY: Who has a packet in hand is under RCU until it is sent.
+        let guard = unsafe { rcu::held() };
+        match self.0.read(guard) {
             Some(hop) if hop.is_current() => Some(hop.route.to_uncounted()),
-            _ => self.look_up(net, hops, dsfield, tuple, &guard),
+            _ => self.look_up(net, hops, dsfield, tuple, guard),
         }
     }
 
@@ -351,18 +352,22 @@ impl Default for HopCache {
 }
 
 impl Packet<'_> {
+    /// Makes room for the header of the next hop's link; fails when memory is out.
+    #[inline]
+    pub fn make_room(&mut self, hop: &NextHop) -> Result {
+        // SAFETY: The packet is ours to change; the neighbour was held in this RCU section.
+        to_result(unsafe { c::kn_skb_make_room(self.as_ptr(), hop.neighbour) })
+    }
+
     /// Hands the packet to the neighbour, past the IP layer's hooks: its headers are final, of the family
-    /// the next hop was found for. The next hop comes from [`HopCache::get`] in this RCU section.
+    /// the next hop was found for, and there is room in front. The next hop comes from
+    /// [`HopCache::get`] in this RCU section.
     #[inline]
     pub fn leave(self, hop: &NextHop) -> Verdict {
-        let skb = self.as_ptr();
-        // SAFETY: The packet is ours to send; the neighbour was held in this RCU section.
-        if unsafe { c::kn_skb_make_room(skb, hop.neighbour) } != 0 {
-            return Verdict::Drop;
-        }
         self.mark_ipvs();
-        // SAFETY: As above. The neighbour's device stays until the end of the section.
-        unsafe { c::kn_neigh_send(hop.neighbour, skb, hop.is_foreign) };
+        // SAFETY: The packet is ours to send; the neighbour was held in this RCU section, and its device
+        // stays until the end of it.
+        unsafe { c::kn_neigh_send(hop.neighbour, self.as_ptr(), hop.is_foreign) };
         Verdict::Stolen
     }
 }

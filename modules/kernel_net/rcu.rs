@@ -166,6 +166,19 @@ impl<T> Drop for Snapshot<T> {
     }
 }
 
+/// Evidence of RCU for code that the kernel calls under it: taking it once more costs more than a
+/// lookup.
+///
+/// # Safety
+///
+/// RCU is held by the caller's caller as long as the result is used.
+#[inline]
+pub(crate) unsafe fn held<'a>() -> &'a Guard {
+    // SAFETY: The type has no bytes, so that any place will do; and behind a reference it is not
+    // dropped, so that nothing is released.
+    unsafe { NonNull::dangling().as_ref() }
+}
+
 /// Waits until every reader that may hold what was unlinked before is done. Process context.
 pub fn synchronize() {
     // SAFETY: Process context, by the contract of every caller: it sleeps.

@@ -22,9 +22,9 @@ use crate::skb::Packet;
 /// `dst` is valid as long as this value. If `is_counted`, the reference is this value's own; else it
 /// is a [`NextHop`](crate::next_hop::NextHop)'s, and this value lives under RCU.
 pub struct Route {
-    dst: NonNull<c::dst_entry>,
-    family: Family,
-    is_counted: bool,
+    pub(crate) dst: NonNull<c::dst_entry>,
+    pub(crate) family: Family,
+    pub(crate) is_counted: bool,
 }
 
 impl Route {

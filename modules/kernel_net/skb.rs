@@ -18,6 +18,9 @@ use net_bindings as c;
 
 use crate::net::Net;
 
+// CAST: A small number.
+const PACKET_HOST: u8 = c::PACKET_HOST as u8;
+
 const CHECKSUM_NONE: u8 = 0;
 const CHECKSUM_COMPLETE: u8 = 2;
 const CHECKSUM_PARTIAL: u8 = 3;
@@ -246,6 +249,57 @@ impl Packet<'_> {
         }
         // SAFETY: By the invariant.
         self.is_gso() && unsafe { c::skb_gso_validate_network_len(self.as_ptr(), mtu) }
+    }
+
+    /// Whether a packet that a device hands over is one of the inet families, meant for this host, and
+    /// for this device: of a tagged one, the VLAN's device is next to see it.
+    #[inline]
+    pub fn is_to_us(&self) -> bool {
+        let headers = self.headers();
+        let is_inet =
+            headers.protocol == ETH_P_IP.to_be() || headers.protocol == ETH_P_IPV6.to_be();
+        // SAFETY: By the invariant.
+        let is_tagged = || unsafe { c::kn_skb_has_vlan_tag(self.as_ptr()) };
+        is_inet && headers.pkt_type() == PACKET_HOST && !is_tagged()
+    }
+
+    /// Whether its kind of frame is what its first bits say.
+    #[inline]
+    pub fn says_its_family(&self) -> bool {
+        let kind = match self.family() {
+            Family::V4 => ETH_P_IP,
+            Family::V6 => ETH_P_IPV6,
+        };
+        self.headers().protocol == kind.to_be()
+    }
+
+    /// Whether a NIC has put the packet together in a way that cannot be undone (LRO): it must not be
+    /// sent on.
+    #[inline]
+    pub fn is_merged_for_good(&self) -> bool {
+        let shared = self.shared_info();
+        self.skb().data_len != 0 && shared.gso_size != 0 && shared.gso_type == 0
+    }
+
+    /// Whether somebody else holds the packet, too.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.skb().users.refs.counter != 1
+    }
+
+    /// Says where the transport header is, and takes off what is behind the packet's end: what the IP
+    /// layer does to what it receives. Fails when memory is out.
+    #[inline]
+    pub fn settle(&mut self, transport: usize, len: usize) -> Result {
+        let headers = self.headers_mut();
+        // CAST: A network header is far below 64 KiB.
+        headers.transport_header = headers.network_header.wrapping_add(transport as u16);
+        if self.len() > len {
+            // CAST: A packet is far below 4 GiB.
+            // SAFETY: By the invariant.
+            return to_result(unsafe { c::kn_pskb_trim_rcsum(self.as_ptr(), len as u32) });
+        }
+        Ok(())
     }
 
     /// Whether IPVS, or we, have handled the packet already.

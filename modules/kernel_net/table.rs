@@ -2,8 +2,8 @@
 
 //! A hash table that is read under RCU and written under bucket locks.
 //!
-//! Entries are linked through themselves and owned by the table from [`Table::insert`] to
-//! [`Table::remove`]. Lookups take no lock, write no shared memory and make one dependent load per
+//! Entries are linked through themselves, once for each key they are found by, and owned by the table
+//! from [`Table::insert`] to [`Table::remove`]. Lookups take no lock, write no shared memory and make one dependent load per
 //! entry of a chain. Sized once: chains grow with the number of entries, by design at most a few.
 //!
 //! Kernel counterpart: `include/linux/rculist.h` (`hlist`), without back links.
@@ -21,7 +21,58 @@ use crate::rcu::{self, RcuBox};
 /// Locks for all buckets; writers are connection set-up and tear-down, so a few are enough.
 const LOCKS: usize = 64;
 
-/// Links an entry into its chain.
+/// By which of its keys an entry is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The one that no two entries share.
+    First,
+    /// Another one.
+    Second,
+}
+
+/// What a chain leads to: an entry, and the key it is in the chain by, which goes in the lowest bit.
+///
+/// # Invariants
+///
+/// The pointer without that bit is null, or what [`RcuBox::into_raw`] returned.
+struct Step<T>(*mut T);
+
+impl<T> Clone for Step<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Step<T> {}
+
+impl<T> Step<T> {
+    /// Entries start with a pointer at least.
+    const ALIGNED: () = assert!(align_of::<T>() > 1);
+
+    fn to(entry: NonNull<T>, key: Key) -> Self {
+        let () = Self::ALIGNED;
+        // INVARIANT: The bit is taken off again.
+        Self(entry.as_ptr().map_addr(|address| match key {
+            Key::First => address,
+            Key::Second => address | 1,
+        }))
+    }
+
+    #[inline]
+    fn key(self) -> Key {
+        match self.0.addr() & 1 {
+            0 => Key::First,
+            _ => Key::Second,
+        }
+    }
+
+    #[inline]
+    fn entry(self) -> *mut T {
+        self.0.map_addr(|address| address & !1)
+    }
+}
+
+/// Links an entry into a chain.
 pub struct Link<T> {
     next: AtomicPtr<T>,
 }
@@ -43,8 +94,26 @@ impl<T> Default for Link<T> {
 
 /// What can be put into a [`Table`].
 pub trait Entry: Send + Sync + Sized + 'static {
-    /// The link the table uses; an entry is in one table at most.
-    fn link(&self) -> &Link<Self>;
+    /// Whether it is found by a second key, too.
+    const HAS_SECOND: bool = false;
+
+    /// The link the table uses for a key; an entry is in one table at most.
+    fn link(&self, key: Key) -> &Link<Self>;
+}
+
+/// Hashes of the keys of an entry.
+#[derive(Clone, Copy)]
+pub struct Hashes {
+    /// Of the first one.
+    pub first: u32,
+    /// Of the second one, if entries have one.
+    pub second: u32,
+}
+
+impl From<u32> for Hashes {
+    fn from(first: u32) -> Self {
+        Self { first, second: 0 }
+    }
 }
 
 /// The table. Until it is given its buckets, it is empty and takes nothing.
@@ -109,8 +178,11 @@ impl<T: Entry> Table<T> {
         Ok(())
     }
 
+    #[inline]
     fn bucket(&self, hash: u32) -> Option<&AtomicPtr<T>> {
-        self.storage.as_ref()?.buckets.get(self.bucket_of(hash))
+        let buckets = &self.storage.as_ref()?.buckets;
+        // CAST: As in `lock`.
+        buckets.get(hash as usize & buckets.len().wrapping_sub(1))
     }
 
     fn lock(&self, hash: u32) -> Option<crate::lock::Guard<'_, ()>> {
@@ -119,31 +191,48 @@ impl<T: Entry> Table<T> {
         lock.map(|lock| lock.lock())
     }
 
-    /// The entry of that hash for which `is_it` holds.
+    /// The entry of that hash for which `is_it` holds by one of its keys.
     #[inline]
     pub fn find<'a>(
         &'a self,
         hash: u32,
         _guard: &'a rcu::Guard,
-        is_it: impl Fn(&T) -> bool,
-    ) -> Option<&'a T> {
-        // ORDERING: Acquire pairs with the release in `insert`.
-        let mut next = self.bucket(hash)?.load(Ordering::Acquire);
-        // BOUND: The length of the chain: `insert` only adds at the head, so none is met twice.
+        is_it: impl Fn(&T, Key) -> bool,
+    ) -> Option<(&'a T, Key)> {
+        // ORDERING: Acquire pairs with the release in `link`.
+        let mut step = Step(self.bucket(hash)?.load(Ordering::Acquire));
+        // BOUND: The length of the chain: `link` only adds at the head, so none is met twice.
         // SAFETY: By the invariant the pointers are valid; unlinked entries live until a grace
         // period has passed, which the guard holds off.
-        while let Some(entry) = unsafe { next.as_ref() } {
-            if is_it(entry) {
-                return Some(entry);
+        while let Some(entry) = unsafe { step.entry().as_ref() } {
+            let key = step.key();
+            if is_it(entry, key) {
+                return Some((entry, key));
             }
-            next = entry.link().next.load(Ordering::Acquire);
+            step = Step(entry.link(key).next.load(Ordering::Acquire));
         }
         None
     }
 
-    /// Links an entry under the hash of its key, unless `same` says that one like it is there already;
-    /// then it comes back.
+    /// Links an entry under the hashes of its keys, unless `same` says that another one has its first
+    /// key already; then it comes back.
     pub fn insert(
+        &self,
+        hashes: impl Into<Hashes>,
+        entry: RcuBox<T>,
+        same: impl Fn(&T) -> bool,
+    ) -> Result<&T, RcuBox<T>> {
+        let Hashes { first, second } = hashes.into();
+        let entry = self.insert_first(first, entry, same)?;
+        if T::HAS_SECOND {
+            if let (Some(bucket), Some(_lock)) = (self.bucket(second), self.lock(second)) {
+                Self::link(bucket, entry, Key::Second);
+            }
+        }
+        Ok(entry)
+    }
+
+    fn insert_first(
         &self,
         hash: u32,
         entry: RcuBox<T>,
@@ -152,40 +241,59 @@ impl<T: Entry> Table<T> {
         let (Some(bucket), Some(_lock)) = (self.bucket(hash), self.lock(hash)) else {
             return Err(entry);
         };
-        let head = bucket.load(Ordering::Relaxed);
-        let mut next = head;
+        let mut step = Step(bucket.load(Ordering::Relaxed));
         // BOUND: The length of the chain.
         // SAFETY: By the invariant, and under the lock nothing is unlinked.
-        while let Some(other) = unsafe { next.as_ref() } {
-            if same(other) {
+        while let Some(other) = unsafe { step.entry().as_ref() } {
+            let key = step.key();
+            if key == Key::First && same(other) {
                 return Err(entry);
             }
-            next = other.link().next.load(Ordering::Relaxed);
+            step = Step(other.link(key).next.load(Ordering::Relaxed));
         }
-        entry.link().next.store(head, Ordering::Relaxed);
         let raw = entry.into_raw();
-        // INVARIANT: The pointer comes from `into_raw`.
-        // ORDERING: Release pairs with the acquire in `find`: the entry is seen initialised.
-        bucket.store(raw.as_ptr(), Ordering::Release);
         // SAFETY: The table owns the entry; the caller knows how long it stays in.
-        Ok(unsafe { &*raw.as_ptr() })
+        let entry = unsafe { &*raw.as_ptr() };
+        Self::link(bucket, entry, Key::First);
+        Ok(entry)
     }
 
-    /// Unlinks an entry, given the hash it was linked under; what comes back is dropped after a grace
+    /// Makes an entry the first of a chain, under the lock of its bucket.
+    fn link(bucket: &AtomicPtr<T>, entry: &T, key: Key) {
+        let head = bucket.load(Ordering::Relaxed);
+        entry.link(key).next.store(head, Ordering::Relaxed);
+        let step = Step::to(NonNull::from(entry), key);
+        // INVARIANT: The pointer comes from `into_raw`.
+        // ORDERING: Release pairs with the acquire in `find`: the entry is seen initialised.
+        bucket.store(step.0, Ordering::Release);
+    }
+
+    /// Unlinks an entry, given the hashes it was linked under; what comes back is dropped after a grace
     /// period.
-    pub fn remove(&self, hash: u32, entry: &T) -> Option<RcuBox<T>> {
+    pub fn remove(&self, hashes: impl Into<Hashes>, entry: &T) -> Option<RcuBox<T>> {
+        let Hashes { first, second } = hashes.into();
+        let raw = self.unlink(first, entry, Key::First)?;
+        if T::HAS_SECOND {
+            // While it is in a chain it must not be freed.
+            self.unlink(second, entry, Key::Second)?;
+        }
+        // SAFETY: By the invariant it comes from `into_raw`, and no chain leads to it any more.
+        Some(unsafe { RcuBox::from_raw(raw) })
+    }
+
+    fn unlink(&self, hash: u32, entry: &T, key: Key) -> Option<NonNull<T>> {
         let (bucket, _lock) = (self.bucket(hash)?, self.lock(hash)?);
         let mut place = bucket;
         // BOUND: The length of the chain.
         loop {
-            let here = NonNull::new(place.load(Ordering::Relaxed))?;
+            let step = Step(place.load(Ordering::Relaxed));
+            let here = NonNull::new(step.entry())?;
             // SAFETY: By the invariant, and under the lock nothing is unlinked.
-            let link = unsafe { &(*here.as_ptr()).link().next };
-            if core::ptr::eq(here.as_ptr(), entry) {
+            let link = unsafe { &(*here.as_ptr()).link(step.key()).next };
+            if core::ptr::eq(here.as_ptr(), entry) && step.key() == key {
                 // ORDERING: Release pairs with `find`: a reader on this entry goes on to the rest.
                 place.store(link.load(Ordering::Relaxed), Ordering::Release);
-                // SAFETY: By the invariant it comes from `into_raw`, and it is unlinked now.
-                return Some(unsafe { RcuBox::from_raw(here) });
+                return Some(here);
             }
             place = link;
         }
@@ -204,33 +312,43 @@ impl<T: Entry> Table<T> {
             .map_or(0, |storage| storage.buckets.len())
     }
 
-    /// Calls `visitor` for each entry of one bucket.
+    /// Calls `visitor` for each entry that has its first key in one bucket.
     pub fn visit(&self, bucket: usize, _guard: &rcu::Guard, mut visitor: impl FnMut(&T)) {
         let Some(head) = self.storage.as_ref().and_then(|s| s.buckets.get(bucket)) else {
             return;
         };
-        let mut next = head.load(Ordering::Acquire);
+        let mut step = Step(head.load(Ordering::Acquire));
         // BOUND: The length of the chain. An entry that is unlinked meanwhile still leads on.
         // SAFETY: As in `find`.
-        while let Some(entry) = unsafe { next.as_ref() } {
-            next = entry.link().next.load(Ordering::Acquire);
-            visitor(entry);
+        while let Some(entry) = unsafe { step.entry().as_ref() } {
+            let key = step.key();
+            step = Step(entry.link(key).next.load(Ordering::Acquire));
+            if key == Key::First {
+                visitor(entry);
+            }
         }
     }
 }
 
 impl<T: Entry> Drop for Table<T> {
     fn drop(&mut self) {
-        // BOUND: The number of entries.
         let Some(storage) = self.storage.as_ref() else {
             return;
         };
+        let _guard = rcu::read_lock();
+        // BOUND: The number of entries, by each key.
         for bucket in &storage.buckets {
-            let mut next = bucket.swap(null_mut(), Ordering::Acquire);
-            while let Some(entry) = NonNull::new(next) {
-                // SAFETY: By the invariant the table owns the entry; nobody looks any more.
-                let entry = unsafe { RcuBox::from_raw(entry) };
-                next = entry.link().next.load(Ordering::Relaxed);
+            let mut step = Step(bucket.load(Ordering::Acquire));
+            while let Some(entry) = NonNull::new(step.entry()) {
+                let key = step.key();
+                // SAFETY: By the invariant the table owns the entry, and nobody looks any more. It is
+                // freed a grace period later, which is held off until all chains have been walked.
+                let link = unsafe { entry.as_ref() }.link(key);
+                step = Step(link.next.load(Ordering::Relaxed));
+                if key == Key::First {
+                    // SAFETY: As above; by its first key an entry is met once.
+                    drop(unsafe { RcuBox::from_raw(entry) });
+                }
             }
         }
     }

@@ -7,9 +7,20 @@
 use net_bindings as c;
 
 /// The tick counter; wraps.
+#[inline]
 pub fn jiffies() -> usize {
     // SAFETY: A read of a word.
     unsafe { c::kn_jiffies() }
+}
+
+/// Ticks in a second.
+pub const TICKS_PER_SECOND: u32 = c::CONFIG_HZ;
+
+/// The same in 32 bits, for ages below 49 days.
+#[inline]
+pub fn ticks() -> u32 {
+    // CAST: The wrap is the point.
+    jiffies() as u32
 }
 
 /// Seconds of a clock that wraps after 18 hours, for ages well below that.

@@ -15,7 +15,7 @@ use kernel::prelude::*;
 use kernel_net::percpu::Counters;
 use kernel_net::rcu::{self, RcuBox};
 use kernel_net::sock::{Endpoint, Sock};
-use kernel_net::table::{self, Link, Table};
+use kernel_net::table::{self, Key, Link, Table};
 
 /// Both ends of what the director has joined.
 #[derive(Clone, Copy)]
@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl table::Entry for Entry {
-    fn link(&self) -> &Link<Self> {
+    fn link(&self, _key: Key) -> &Link<Self> {
         &self.link
     }
 }
@@ -126,7 +126,9 @@ impl Clients {
 
     fn entry<'a>(&'a self, sock: &Sock, guard: &'a rcu::Guard) -> Option<&'a Entry> {
         let address = sock.address();
-        self.table
-            .find(hash(address), guard, |entry| entry.address == address)
+        let found = self
+            .table
+            .find(hash(address), guard, |entry, _| entry.address == address);
+        found.map(|(entry, _)| entry)
     }
 }

@@ -3,9 +3,8 @@
 //! Connections: `conn-get`.
 
 use flow_abi::{command, conn, top};
-use flow_method::Flow;
 use kernel::prelude::*;
-use kernel_ipvs::Conn;
+use kernel_ipvs::{Conn, Direction};
 use kernel_net::genl::{Dump, Message, Request};
 use kernel_net::rcu;
 use nat::{Port, Protocol, Tuple};
@@ -14,31 +13,14 @@ use netlink::Attributes;
 use super::{address, family_number, family_of, namespace, nest};
 use crate::flows::BoundFlow;
 
-/// The connection a request asks for.
-enum Wanted {
-    /// By cip:cport to vip:vport.
-    Client(Tuple),
-    /// By lip:lport to rip:rport.
-    Server(Tuple),
-}
-
-impl Wanted {
-    fn is(&self, flow: &Flow) -> bool {
-        match self {
-            Self::Client(tuple) => flow.client == *tuple,
-            Self::Server(tuple) => flow.server == *tuple,
-        }
-    }
-}
-
 /// `conn-get`.
 pub(super) fn list(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
     let flows = namespace(request)?.flows();
-    let wanted = connection_of(request)?;
-    if let Some(Wanted::Server(tuple)) = &wanted {
+    if let Some((tuple, direction)) = connection_of(request)? {
         if dump.position() == (0, 0) {
             let guard = rcu::read_lock();
-            if let Some(bound) = flows.find(tuple, &guard) {
+            let found = flows.find(&tuple, &guard);
+            if let Some((bound, _)) = found.filter(|(_, way)| *way == direction) {
                 dump.message(command::CONN_GET, |message| {
                     put(message, bound, bound.conn.peek(&guard))
                 });
@@ -48,12 +30,6 @@ pub(super) fn list(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
         return Ok(());
     }
     let position = flows.visit_from(dump.position(), |bound, guard| {
-        if wanted
-            .as_ref()
-            .is_some_and(|wanted| !wanted.is(&bound.flow))
-        {
-            return true;
-        }
         dump.message(command::CONN_GET, |message| {
             put(message, bound, bound.conn.peek(guard))
         })
@@ -63,7 +39,7 @@ pub(super) fn list(request: &Request<'_>, dump: &mut Dump<'_>) -> Result {
 }
 
 fn put(message: &mut Message<'_>, bound: &BoundFlow, state: &Conn) -> Result {
-    let (client, server) = (&bound.flow.client, &bound.flow.server);
+    let (client, server) = (&bound.flow.client, bound.server());
     message.nest(top::CONN, |nest| {
         nest.u16(conn::FAMILY, family_number(client.family))?;
         nest.u16(conn::PROTOCOL, u16::from(client.protocol.0))?;
@@ -81,8 +57,9 @@ fn put(message: &mut Message<'_>, bound: &BoundFlow, state: &Conn) -> Result {
     })
 }
 
-/// The connection a request asks for, if it asks for one.
-fn connection_of(request: &Request<'_>) -> Result<Option<Wanted>> {
+/// The connection a request asks for, if it asks for one, by the tuple that its requests or its answers
+/// arrive with: named are cip:cport to vip:vport, or lip:lport to rip:rport.
+fn connection_of(request: &Request<'_>) -> Result<Option<(Tuple, Direction)>> {
     let Some(nest) = nest(request, top::CONN)? else {
         return Ok(None);
     };
@@ -96,7 +73,8 @@ fn connection_of(request: &Request<'_>) -> Result<Option<Wanted>> {
     );
     if nest.get(conn::CADDR).is_none() {
         let ids = [conn::LADDR, conn::LPORT, conn::RADDR, conn::RPORT];
-        return tuple(request, &nest, ids, protocol).map(|tuple| Some(Wanted::Server(tuple)));
+        return tuple(request, &nest, ids, protocol)
+            .map(|tuple| Some((tuple.reversed(), Direction::Reply)));
     }
     let ids = [conn::CADDR, conn::CPORT, conn::VADDR, conn::VPORT];
     let tuple = tuple(request, &nest, ids, protocol)?;
@@ -105,7 +83,7 @@ fn connection_of(request: &Request<'_>) -> Result<Option<Wanted>> {
     {
         return Err(request.refuse(EINVAL, c"the address is not of that family"));
     }
-    Ok(Some(Wanted::Client(tuple)))
+    Ok(Some((tuple, Direction::Request)))
 }
 
 /// A tuple by its four attributes.

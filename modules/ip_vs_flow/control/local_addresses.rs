@@ -27,7 +27,8 @@ pub(super) fn add(request: &Request<'_>) -> Result {
     }
     namespace.flows().prepare()?;
     namespace.ports.prepare()?;
-    namespace.hops.prepare()?;
+    namespace.next_hops.prepare()?;
+    namespace.fast_path.activate(request.net);
     if address.1 == Family::V6 {
         namespace.defragment_v6(request.net)?;
     }

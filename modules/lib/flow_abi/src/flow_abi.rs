@@ -3,8 +3,9 @@
 //! Numbers of the generic netlink family IPVS_FLOW.
 //!
 //! What the engine of FullNAT adds to the stock family IPVS: local addresses and options of virtual
-//! services, connections with their local tuple, counters, and aliases for real servers that have
-//! an IPv6 address behind a virtual address of IPv4.
+//! services, connections with their local tuple, counters, aliases for real servers that have an
+//! IPv6 address behind a virtual address of IPv4, and the interfaces whose packets pass the IP
+//! layer by.
 //!
 //! Virtual services, real servers, time-outs and the sync daemon are managed through the stock
 //! family. All state is per network namespace. Integers are in the byte order of the host unless
@@ -85,8 +86,17 @@ pub mod command {
     pub const ALIAS_DEL: u8 = 9;
     /// List aliases, one message each.
     pub const ALIAS_GET: u8 = 10;
+    /// List interfaces, one message each, behind one with ifindex 0 that holds what is asked for
+    /// all of them.
+    pub const INTERFACE_GET: u8 = 11;
+    /// Ask for the fast path of an interface, or of all, which takes back what was asked for single
+    /// ones. The request holds ifindex and configured. ENODEV if there is no such interface,
+    /// EOPNOTSUPP if it cannot have what is asked for.
+    ///
+    /// Needs CAP_NET_ADMIN in the user namespace of the network namespace.
+    pub const INTERFACE_SET: u8 = 12;
     /// The highest command id.
-    pub const MAX: u8 = 10;
+    pub const MAX: u8 = 12;
 }
 
 /// What a message holds. Every request and reply is made of these nests.
@@ -105,10 +115,12 @@ pub mod top {
     pub const OPTIONS: u16 = 5;
     /// One alias of an IPv6 real server.
     pub const ALIAS: u16 = 6;
+    /// One network interface, or what holds for all of them.
+    pub const INTERFACE: u16 = 7;
     /// The highest attribute id of the set.
-    pub const MAX: u16 = 6;
+    pub const MAX: u16 = 7;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 7] = [
+    pub const KINDS: [Kind; 8] = [
         Kind::Unspec,
         Kind::Nest(&super::service::KINDS),
         Kind::Nest(&super::laddr::KINDS),
@@ -116,6 +128,7 @@ pub mod top {
         Kind::Nest(&super::counter::KINDS),
         Kind::Nest(&super::options::KINDS),
         Kind::Nest(&super::alias::KINDS),
+        Kind::Nest(&super::interface::KINDS),
     ];
 }
 
@@ -284,4 +297,64 @@ pub mod alias {
     pub const MAX: u16 = 2;
     /// What each attribute holds, by id.
     pub const KINDS: [Kind; 3] = [Kind::Unspec, Kind::Binary(4, 4), Kind::Binary(16, 16)];
+}
+
+/// A network interface and the way its packets take: packets of established flows may pass the IP
+/// layer by, on a fast path, and all others go through the hooks of IPVS.
+pub mod interface {
+    use super::Kind;
+
+    /// Number of the interface; 0 stands for all interfaces that nothing else was asked for, those
+    /// of the future included.
+    pub const IFINDEX: u16 = 1;
+    /// Name of the interface.
+    pub const NAME: u16 = 2;
+    /// The fast path that the interface has now: 0 none, 1 where the driver hands packets to the
+    /// stack, 2 in the driver (XDP).
+    pub const MODE: u16 = 3;
+    /// What was asked for: 0 what is best, as the engine finds, 1 no fast path, 2 where the driver
+    /// hands packets to the stack, 3 in the driver (XDP).
+    pub const CONFIGURED: u16 = 4;
+    /// Packets that took the fast path.
+    pub const HITS: u16 = 5;
+    /// Packets that belong to no flow.
+    pub const MISSES: u16 = 6;
+    /// Packets that took the long way for one reason; reasons without packets are left out.
+    pub const DETOUR: u16 = 7;
+    /// There if the driver of the interface can run XDP programs that redirect packets.
+    pub const NATIVE_XDP: u16 = 8;
+    /// Flows that packets of any interface may belong to; only with ifindex 0.
+    pub const FLOWS: u16 = 9;
+    /// Why the interface has no fast path; absent if it has one.
+    pub const REASON: u16 = 10;
+    /// The highest attribute id of the set.
+    pub const MAX: u16 = 10;
+    /// What each attribute holds, by id.
+    pub const KINDS: [Kind; 11] = [
+        Kind::Unspec,
+        Kind::U32,
+        Kind::String,
+        Kind::U8,
+        Kind::U8,
+        Kind::U64,
+        Kind::U64,
+        Kind::Nest(&super::detour::KINDS),
+        Kind::Flag,
+        Kind::U32,
+        Kind::String,
+    ];
+}
+
+/// A reason to take the long way. Readers must not rely on a fixed list.
+pub mod detour {
+    use super::Kind;
+
+    /// Name of the reason.
+    pub const NAME: u16 = 1;
+    /// Packets that took the long way for it.
+    pub const VALUE: u16 = 2;
+    /// The highest attribute id of the set.
+    pub const MAX: u16 = 2;
+    /// What each attribute holds, by id.
+    pub const KINDS: [Kind; 3] = [Kind::Unspec, Kind::String, Kind::U64];
 }

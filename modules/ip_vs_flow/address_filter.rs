@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a packet can be for a local address at all.
+//! Whether a packet can be for one of certain addresses at all.
 //!
-//! Every packet the director receives passes the hook for replies, and most are none: requests to a
-//! virtual address, other people's traffic. A bit per hash of the destination address, set when an
-//! operator adds a local address, spares them the lookup. Bits stay set: the connections of an address
-//! outlive it. Set in process context; read in softirq, without a lock.
+//! Most packets the director receives are none of the engine's business: requests on their way to IPVS,
+//! other people's traffic. A bit per hash of the destination address spares them a lookup. One filter
+//! knows the local addresses, from when an operator adds them; another one the addresses that flows
+//! have packets sent to. Bits stay set: connections outlive what they were made by. Set in process
+//! context or softirq; read in softirq, without a lock.
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use nat::{Address, Family};
@@ -14,7 +15,7 @@ use nat::{Address, Family};
 const WORDS: usize = 64;
 
 /// The bits of a namespace.
-pub(crate) struct LocalFilter {
+pub(crate) struct AddressFilter {
     words: [AtomicU64; WORDS],
 }
 
@@ -36,25 +37,27 @@ fn telling(address: &Address, family: Family) -> [u8; 4] {
     }
 }
 
-impl LocalFilter {
+impl AddressFilter {
     pub(crate) const fn new() -> Self {
         Self {
             words: [const { AtomicU64::new(0) }; WORDS],
         }
     }
 
-    /// From now on packets to this address may be replies.
+    /// From now on packets may be for this address.
     pub(crate) fn add(&self, address: &Address, family: Family) {
         let (word, bit) = place(telling(address, family));
         // Relaxed: whoever sends to the address has learnt of it later, and by other means.
         if let Some(word) = self.words.get(word) {
-            word.fetch_or(bit, Relaxed);
+            if word.load(Relaxed) & bit == 0 {
+                word.fetch_or(bit, Relaxed);
+            }
         }
     }
 
-    /// Whether the packet that begins with these bytes may be addressed to a local address.
+    /// Whether the packet that begins with these bytes may be for one of the addresses.
     #[inline]
-    pub(crate) fn may_be_local(&self, packet: &[u8]) -> bool {
+    pub(crate) fn may_be_for(&self, packet: &[u8]) -> bool {
         let end = match packet.first() {
             Some(first) if first >> 4 == 6 => 40,
             _ => 20,

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets of established flows go past the IP layer.
+//!
+//! What every attach point asks first: is this a packet of a flow that needs nothing but its
+//! translation, and where does it go? All else takes the long way, through the hooks, which knows the
+//! whole story. About twice a second a packet of each direction of each flow does, too: that is how
+//! IPVS's timers, states and synchronisation go on.
+//!
+//! Softirq, under RCU. Nothing here writes memory that another CPU reads per packet, but for the last
+//! acknowledgement of a TCP connection.
+//!
+//! Kernel counterpart: `nf_flow_offload_ip_hook()`.
+
+use kernel_ipvs::Direction;
+use kernel_net::next_hop::NextHop;
+use kernel_net::rcu;
+use nat::{Detour, Headers, Plain, Rewrite, Tuple};
+
+use crate::flows::BoundFlow;
+use crate::namespace::Namespace;
+
+/// A packet that may pass.
+pub(crate) struct Passage<'a> {
+    bound: &'a BoundFlow,
+    direction: Direction,
+    /// Where it goes.
+    pub(crate) hop: &'a NextHop,
+}
+
+impl<'a> Passage<'a> {
+    /// Of the packet that begins with these bytes and has these headers. Nothing is changed yet.
+    #[inline]
+    pub(crate) fn of(
+        namespace: &'a Namespace,
+        start: &[u8],
+        headers: &Headers,
+        guard: &'a rcu::Guard,
+    ) -> Result<Self, Detour> {
+        let found = namespace.flows().find(&headers.tuple, guard);
+        let (bound, direction) = found.ok_or(Detour::NoFlow)?;
+        let from_client = direction == Direction::Request;
+        let plain = Plain::of(start, headers, from_client)?;
+        if bound.is_stale(direction) {
+            return Err(Detour::Refresh);
+        }
+        if !bound.conn.peek(guard).is_established() {
+            return Err(Detour::State);
+        }
+        bound.flow.story.passes(plain, from_client)?;
+        let hop = bound.hop(direction).get(guard).ok_or(Detour::NoHop)?;
+        Ok(Self {
+            bound,
+            direction,
+            hop,
+        })
+    }
+
+    /// The addresses and ports it leaves with.
+    #[inline]
+    pub(crate) fn to(&self) -> Tuple {
+        match self.direction {
+            Direction::Request => self.bound.server(),
+            Direction::Reply => self.bound.flow.client.reversed(),
+        }
+    }
+
+    /// The translation.
+    #[inline]
+    pub(crate) fn rewrite<'t>(&self, to: &'t Tuple) -> Rewrite<'t> {
+        match self.direction {
+            Direction::Request => self.bound.flow.request(to),
+            Direction::Reply => self.bound.flow.reply(to),
+        }
+    }
+
+    /// The last word before the packet is changed: IPVS's statistics.
+    #[inline]
+    pub(crate) fn count(&self, len: usize, guard: &rcu::Guard) -> Result<(), Detour> {
+        let conn = self.bound.conn.peek(guard);
+        match conn.count(self.direction, len, guard) {
+            true => Ok(()),
+            false => Err(Detour::NoServer),
+        }
+    }
+}
