@@ -66,6 +66,10 @@ pub enum Object {
     Route(IpAddr),
     /// An address of an interface.
     InterfaceAddress(IpAddr, String),
+    /// The fast path of an interface.
+    FastPath(String),
+    /// The fast paths of all interfaces.
+    FastPaths,
     /// A sync daemon.
     Daemon(DaemonState),
     /// A thing there is only one of, or the whole of something: "time-outs", "connections".
@@ -90,6 +94,8 @@ impl fmt::Display for Object {
             Object::Alias(addr, None) => write!(f, "alias {addr}"),
             Object::Route(addr) => write!(f, "route to {addr}"),
             Object::InterfaceAddress(addr, name) => write!(f, "address {addr} on {name}"),
+            Object::FastPath(name) => write!(f, "the fast path of {name}"),
+            Object::FastPaths => f.write_str("the fast paths"),
             Object::Daemon(DaemonState::Master) => f.write_str("the master sync daemon"),
             Object::Daemon(DaemonState::Backup) => f.write_str("the backup sync daemon"),
             Object::Whole(name) => f.write_str(name),
@@ -121,7 +127,10 @@ impl Refusal {
             (libc::EPERM | libc::EACCES, _) => "needs root (CAP_NET_ADMIN)",
             (libc::ESRCH, Object::Daemon(_)) => "it does not run",
             (libc::EEXIST, Object::Daemon(_)) => "it runs already",
-            (libc::EOPNOTSUPP, Object::Options(_) | Object::Alias(..)) => OLD_ENGINE,
+            (
+                libc::EOPNOTSUPP,
+                Object::Options(_) | Object::Alias(..) | Object::FastPath(_) | Object::FastPaths,
+            ) => OLD_ENGINE,
             (libc::EEXIST, Object::Alias(..)) => "it stands for another server",
             (libc::ENOENT, Object::Alias(..)) => "there is no such alias",
             (libc::ENODEV, Object::Daemon(_)) => "no such multicast interface",

@@ -12,7 +12,10 @@ use crate::request::{self, FlowRequest};
 use crate::socket::Subject;
 use crate::wire::attr::{each, WireError};
 use crate::wire::flow::parse_service;
-use crate::{Alias, Connection, Counter, LocalAddress, OptionChanges, Options, ServiceId, Wanted};
+use crate::{
+    Alias, Connection, Counter, FastPaths, LocalAddress, OptionChanges, Options, ServiceId, Wanted,
+    Wish,
+};
 
 /// Marks messages of the engine's family.
 pub enum FlowFamily {}
@@ -233,5 +236,44 @@ impl Flow {
             Object::Whole("the counters"),
             |answer| Counter::parse(part(answer, top::COUNTER, "counter")?),
         )
+    }
+
+    /// Interfaces and their fast paths.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn fast_paths(&mut self) -> Result<FastPaths, Error> {
+        let subject = Subject::new(Action::Read, Object::FastPaths);
+        let mut found = FastPaths::default();
+        for answer in self.0.list(&request::list_interfaces(), &subject)? {
+            part(&answer, top::INTERFACE, "interface")
+                .and_then(|interface| found.add(interface))
+                .map_err(|error| subject.malformed(error))?;
+        }
+        Ok(found)
+    }
+
+    /// Asks for the fast path of all interfaces, those of the future included; what was asked for
+    /// single ones is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn set_fast_paths(&mut self, wish: Wish) -> Result<(), Error> {
+        let subject = Subject::new(Action::Change, Object::FastPaths);
+        let request = request::set_interface(0, wish);
+        self.0.ask(&request, &subject).map(drop)
+    }
+
+    /// Asks for the fast path of one interface, given by its number; its name is for errors.
+    ///
+    /// # Errors
+    ///
+    /// See [`Flow::open`].
+    pub fn set_fast_path(&mut self, index: u32, name: &str, wish: Wish) -> Result<(), Error> {
+        let subject = Subject::new(Action::Change, Object::FastPath(name.to_owned()));
+        let request = request::set_interface(index, wish);
+        self.0.ask(&request, &subject).map(drop)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! - [`Ipvs`] is the stock generic netlink family `IPVS`: services, servers, time-outs, sync daemon.
 //! - [`Flow`] is the family `IPVS_FLOW` of ip_vs_flow.ko: local addresses, options, aliases,
-//!   connections, counters.
+//!   connections, counters, fast paths of interfaces.
 //! - [`address`] gives an interface an address, [`route`] says where packets would go, [`proc`] reads
 //!   the kernel's table of connections, [`module`] loads what is missing.
 //!
@@ -58,6 +58,7 @@ pub use wire::config::{Daemon, DaemonState, Info, Timeouts};
 pub use wire::connection::{Connection, ConnectionKey, ServerSide, Wanted};
 pub use wire::dest::{Dest, DestConfig, DestId, Method, Tunnel, TunnelChecksum, TunnelKind};
 pub use wire::flow::{Alias, Counter, LocalAddress};
+pub use wire::interface::{Detour, FastPaths, Interface, Mode, Wish};
 pub use wire::options::{OptionChanges, Options, Toa, Uoa};
 pub use wire::service::{Netmask, Protocol, Service, ServiceConfig, ServiceFlags, ServiceId};
 pub use wire::stats::Stats;

@@ -9,9 +9,10 @@ use crate::ipvs::IpvsFamily;
 use crate::wire::attr::Attributes;
 use crate::wire::flow::{service_attributes, LocalAddress};
 use crate::wire::ids::{command, top};
+use crate::wire::interface::Interface;
 use crate::{
     Alias, Daemon, DaemonState, DestConfig, DestId, OptionChanges, ServiceConfig, ServiceId,
-    Timeouts, Wanted,
+    Timeouts, Wanted, Wish,
 };
 
 /// A request to the stock family.
@@ -228,4 +229,18 @@ pub fn list_aliases() -> FlowRequest {
 #[must_use]
 pub fn list_counters() -> FlowRequest {
     Body::new(flow_abi::command::COUNTER_GET, &Attributes::new())
+}
+
+/// List interfaces and their fast paths.
+#[must_use]
+pub fn list_interfaces() -> FlowRequest {
+    Body::new(flow_abi::command::INTERFACE_GET, &Attributes::new())
+}
+
+/// Ask for the fast path of an interface, or of all (number 0).
+#[must_use]
+pub fn set_interface(index: u32, wish: Wish) -> FlowRequest {
+    let attributes = Interface::attributes(index, wish);
+    let attributes = nest(flow_abi::top::INTERFACE, &attributes);
+    Body::new(flow_abi::command::INTERFACE_SET, &attributes)
 }

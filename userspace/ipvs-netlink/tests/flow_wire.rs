@@ -10,8 +10,8 @@ use ipvs_netlink::request;
 use ipvs_netlink::wire::attr::WireError;
 use ipvs_netlink::wire::flow::{parse_service, service_attributes};
 use ipvs_netlink::{
-    Alias, Connection, ConnectionKey, Counter, LocalAddress, OptionChanges, Options, Protocol,
-    ServerSide, ServiceId, Toa, Uoa, Wanted,
+    Alias, Connection, ConnectionKey, Counter, Detour, FastPaths, Interface, LocalAddress, Mode,
+    OptionChanges, Options, Protocol, ServerSide, ServiceId, Toa, Uoa, Wanted, Wish,
 };
 
 /// FAMILY, PROTOCOL, ADDR in four bytes and PORT, as IPVS_FLOW has them.
@@ -144,6 +144,110 @@ fn alias_has_an_address_of_each_family() {
     assert!(Alias::parse(&hex("1400 0100 20010db8000000000000000000000001")).is_err());
 }
 
+/// IFINDEX, NAME, MODE, CONFIGURED, HITS, MISSES, two DETOURs and NATIVE_XDP of an interface that is
+/// passed at ingress, as asked for.
+const WAN: &str = "
+    0800 0100 02000000
+    0800 0200 77616e00
+    0500 0300 01 000000
+    0500 0400 02 000000
+    0c00 0500 0900000000000080
+    0c00 0600 0300000000000000
+    1c00 0780 0a00 0100 666c616773 00 0000 0c00 0200 0700000000000000
+    1c00 0780 0c00 0100 7265667265736800 0c00 0200 0100000000000000
+    0400 0800";
+
+#[test]
+fn interfaces_follow_what_holds_for_all() {
+    let mut found = FastPaths::default();
+    let all = "0800 0100 00000000 0500 0400 01 000000 0800 0900 05000000";
+    let lo = "
+        0800 0100 01000000
+        0700 0200 6c6f00 00
+        0500 0300 00 000000
+        0500 0400 00 000000
+        0d00 0a00 6c6f6f706261636b00 000000";
+    for nest in [all, lo, WAN] {
+        found.add(&hex(nest)).unwrap();
+    }
+    assert_eq!((found.wish, found.flows), (Wish::Off, Some(5)));
+    let detour = |name: &str, packets| Detour {
+        name: name.to_owned(),
+        packets,
+    };
+    let wanted = Interface {
+        index: 2,
+        name: "wan".to_owned(),
+        mode: Mode::Ingress,
+        wish: Wish::Ingress,
+        native_xdp: true,
+        hits: (1 << 63) + 9,
+        misses: 3,
+        detours: vec![detour("flags", 7), detour("refresh", 1)],
+        reason: None,
+    };
+    assert_eq!(found.interfaces[1], wanted);
+    let lo = &found.interfaces[0];
+    assert_eq!((lo.index, lo.name.as_str(), lo.mode), (1, "lo", Mode::Off));
+    assert_eq!((lo.wish, lo.native_xdp), (Wish::Automatic, false));
+    assert_eq!((lo.hits, lo.misses, lo.detours.len()), (0, 0, 0));
+    assert_eq!(lo.reason.as_deref(), Some("loopback"));
+}
+
+#[test]
+fn interfaces_that_make_no_sense_are_not_taken() {
+    let refused = |nest: &str| FastPaths::default().add(&hex(nest)).unwrap_err();
+    let value = |name| WireError::Value { name, value: 9 };
+    let named = "0800 0100 02000000 0800 0200 77616e00";
+    for (nest, wanted) in [
+        ("", WireError::Missing("wanted mode")),
+        (
+            "0500 0400 00 000000",
+            WireError::Missing("interface number"),
+        ),
+        (
+            "0800 0100 02000000 0500 0400 00 000000",
+            WireError::Missing("interface name"),
+        ),
+        (
+            &format!("{named} 0500 0400 00 000000"),
+            WireError::Missing("mode"),
+        ),
+        (
+            &format!("{named} 0500 0300 00 000000 0500 0400 09 000000"),
+            value("wanted mode"),
+        ),
+        (
+            &format!("{named} 0500 0300 09 000000 0500 0400 00 000000"),
+            value("mode"),
+        ),
+        (
+            &format!(
+                "{named} 0500 0300 00 000000 0500 0400 00 000000 1000 0780 0c00 0200 0000000000000000"
+            ),
+            WireError::Missing("reason of a detour"),
+        ),
+    ] {
+        assert_eq!(refused(nest), wanted, "{nest}");
+    }
+}
+
+#[test]
+fn wish_for_a_fast_path() {
+    assert_eq!(request::list_interfaces().command(), 11);
+    assert!(request::list_interfaces().attributes().is_empty());
+    for (wish, number) in [
+        (Wish::Automatic, "00"),
+        (Wish::Off, "01"),
+        (Wish::Ingress, "02"),
+        (Wish::Xdp, "03"),
+    ] {
+        let set = request::set_interface(7, wish);
+        let wanted = format!("1400 0780 0800 0100 07000000 0500 0400 {number} 000000");
+        assert_eq!((set.command(), set.attributes()), (12, &hex(&wanted)[..]));
+    }
+}
+
 #[test]
 fn requests_of_the_engine_are_numbered_as_in_the_spec() {
     let alias = Alias {
@@ -241,6 +345,7 @@ fn no_prefix_and_no_flipped_byte_panics() {
     for whole in [
         hex(FLOW_WEB),
         hex(NAT64_CONNECTION),
+        hex(WAN),
         alias.attributes().to_bytes(),
         options.attributes().to_bytes(),
         hex("0e00 0100 736f6d657468696e6700 0000 0c00 0200 0100000000000080 0400 0300"),
@@ -252,6 +357,7 @@ fn no_prefix_and_no_flipped_byte_panics() {
             let _ = Counter::parse(bytes);
             let _ = Options::parse(bytes);
             let _ = Alias::parse(bytes);
+            let _ = FastPaths::default().add(bytes);
         });
     }
 }

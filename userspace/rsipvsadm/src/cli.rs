@@ -5,6 +5,7 @@
 //! them, and all options are optional, because what goes with what is a table of the plan.
 
 mod explain;
+mod fastpath;
 
 use std::ffi::OsString;
 
@@ -14,6 +15,7 @@ use clap::{ArgAction, Command, CommandFactory, Parser};
 use crate::failure::Failure;
 
 pub use explain::ExplainArgs;
+pub use fastpath::{FastpathArgs, FastpathChange};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,6 +40,9 @@ Examples:
     rsipvsadm -G
   Why does a packet not arrive?
     rsipvsadm explain tcp 172.16.0.1:57090 10.0.96.204:80
+  Do packets pass the IP layer by? No fast path on one interface
+    rsipvsadm fastpath
+    rsipvsadm fastpath set eth0 off
   Keep the rules over a reboot
     rsipvsadm -Sn > rules
     rsipvsadm -R < rules
@@ -46,6 +51,8 @@ Exit status: 0 done, 1 it did not work, 2 the command line is wrong.";
 
 /// The word that asks what would happen to a packet.
 const EXPLAIN: &str = "explain";
+/// The word for the way that packets take.
+const FASTPATH: &str = "fastpath";
 
 /// All options as they were given.
 #[derive(Clone, Debug, Default, Parser)]
@@ -55,7 +62,8 @@ const EXPLAIN: &str = "explain";
     about = "Administer the kernel's IP Virtual Server, FullNAT included",
     after_long_help = EXAMPLES,
     disable_version_flag = true,
-    override_usage = "rsipvsadm COMMAND [SERVICE] [OPTIONS]\n       rsipvsadm explain PROTO SRC DST"
+    override_usage = "rsipvsadm COMMAND [SERVICE] [OPTIONS]\n       rsipvsadm explain PROTO SRC DST\n       \
+        rsipvsadm fastpath [INTERFACE]\n       rsipvsadm fastpath set INTERFACE|all MODE"
 )]
 #[allow(missing_docs, reason = "the comments below are the help texts")]
 pub struct Args {
@@ -370,6 +378,8 @@ pub enum Parsed {
     Args(Box<Args>),
     /// The question what would happen to a packet.
     Explain(ExplainArgs),
+    /// Showing or setting fast paths.
+    Fastpath(FastpathArgs),
     /// A question about the program itself, with the answer.
     Text(String),
 }
@@ -381,9 +391,17 @@ pub enum Parsed {
 /// [`Failure::Usage`] if there is an option that does not exist, or one without its value.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Failure> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if arguments.get(1).is_some_and(|word| word == EXPLAIN) {
-        let words = arguments.into_iter().skip(1);
-        return read(ExplainArgs::try_parse_from(words), Parsed::Explain);
+    let first = arguments.get(1).and_then(|word| word.to_str());
+    match first {
+        Some(word @ EXPLAIN) => {
+            let args = ExplainArgs::try_parse_from(arguments.iter().skip(1));
+            return read(args, word, Parsed::Explain);
+        }
+        Some(word @ FASTPATH) => {
+            let args = FastpathArgs::try_parse_from(arguments.iter().skip(1));
+            return read(args, word, Parsed::Fastpath);
+        }
+        _ => {}
     }
     let words = arguments.into_iter().enumerate().flat_map(|(place, word)| {
         if place == 0 {
@@ -393,7 +411,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
         }
     });
     let args = Args::try_parse_from(name_sched_flags(words.collect()));
-    read(args, |args| Parsed::Args(Box::new(args)))
+    read(args, "", |args| Parsed::Args(Box::new(args)))
 }
 
 /// All there is to say about the command line, for manual and completions.
@@ -401,17 +419,22 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
 pub fn command() -> Command {
     Args::command()
         .subcommand(ExplainArgs::command())
+        .subcommand(FastpathArgs::command())
         .disable_help_subcommand(true)
 }
 
-fn read<T>(args: clap::error::Result<T>, with: fn(T) -> Parsed) -> Result<Parsed, Failure> {
+fn read<T>(
+    args: clap::error::Result<T>,
+    word: &str,
+    with: fn(T) -> Parsed,
+) -> Result<Parsed, Failure> {
     match args {
         Ok(args) => Ok(with(args)),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Ok(Parsed::Text(error.render().to_string()))
             }
-            _ => Err(Failure::usage(one_line(&error))),
+            _ => Err(Failure::usage(one_line(&error, word))),
         },
     }
 }
@@ -467,8 +490,9 @@ fn split_ops(word: OsString) -> Vec<OsString> {
     words
 }
 
-/// Clap's error in one line that begins with the option it is about.
-fn one_line(error: &clap::Error) -> String {
+/// Clap's error in one line that begins with the option it is about; `word` is the command's, if it is
+/// a word.
+fn one_line(error: &clap::Error, word: &str) -> String {
     let about = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
@@ -480,6 +504,10 @@ fn one_line(error: &clap::Error) -> String {
             format!("there is no option {option}; see rsipvsadm --help")
         }
         ErrorKind::UnknownArgument => format!("{option} belongs to no option"),
+        ErrorKind::InvalidSubcommand => {
+            let word = about(ContextKind::InvalidSubcommand).unwrap_or_default();
+            format!("{word} belongs to no option")
+        }
         ErrorKind::ArgumentConflict => format!("{option} is given twice"),
         ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues | ErrorKind::TooManyValues => {
             format!("{option} does not have the number of values it needs")
@@ -494,7 +522,7 @@ fn one_line(error: &clap::Error) -> String {
             format!("{option}: {value} is not a value it takes")
         }
         ErrorKind::MissingRequiredArgument => {
-            format!("{option} is missing; see rsipvsadm explain --help")
+            format!("{option} is missing; see rsipvsadm {word} --help")
         }
         ErrorKind::InvalidUtf8 => "an argument is not UTF-8".to_owned(),
         _ => {

@@ -35,6 +35,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let (question, json) = plan::question(&args, &names::System)?;
             run::explain(&question, json)
         }
+        cli::Parsed::Fastpath(args) => {
+            run::run(&plan::Plan::fastpath(&args)?).map(|()| ExitCode::SUCCESS)
+        }
         cli::Parsed::Args(args) => {
             let plan = plan::Plan::new(&args, &names::System)?;
             run::run(&plan).map(|()| ExitCode::SUCCESS)

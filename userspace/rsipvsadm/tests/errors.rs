@@ -42,6 +42,9 @@ fn nonsense_ends_with_two_and_one_line() {
         &["-A", "-t"],
         &["--set", "1"],
         &["-L", "-c", "--stats"],
+        &["fastpath", "set", "eth0"],
+        &["fastpath", "set", "eth0", "fast"],
+        &["fastpath", "--bogus"],
     ] {
         let output = run(arguments, "");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -59,6 +62,11 @@ fn help_and_version_are_no_errors() {
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8(output.stdout).unwrap();
     for word in ["Examples:", "rsipvsadm -Ln", "--fullnat", "Exit status:"] {
+        assert!(text.contains(word), "{word}");
+    }
+    let output = run(&["fastpath", "--help"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["Examples:", "fastpath set all off", "--detours", "Exit"] {
         assert!(text.contains(word), "{word}");
     }
     for option in ["-v", "--version"] {
@@ -82,7 +90,7 @@ fn a_rule_that_makes_no_sense_stops_all_of_them() {
 
 #[test]
 fn only_changes_are_rules() {
-    for rule in ["-Ln", "-S", "-R", "-G"] {
+    for rule in ["-Ln", "-S", "-R", "-G", "fastpath", "fastpath eth0 --json"] {
         let output = run(&["-R"], rule);
         assert_eq!(output.status.code(), Some(2), "{rule}");
         assert_eq!(

@@ -41,6 +41,7 @@ fn plan(line: &str) -> Result<Plan, Failure> {
     match cli::parse(line.split_whitespace().map(Into::into))? {
         Parsed::Args(args) => Plan::new(&args, &Hosts),
         Parsed::Explain(_) => panic!("{line} is a question"),
+        Parsed::Fastpath(args) => Plan::fastpath(&args),
         Parsed::Text(text) => panic!("{line} prints {text}"),
     }
 }

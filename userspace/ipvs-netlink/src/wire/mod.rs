@@ -11,6 +11,7 @@ pub mod connection;
 pub mod dest;
 pub mod flow;
 pub mod ids;
+pub mod interface;
 pub mod options;
 pub mod service;
 pub mod stats;

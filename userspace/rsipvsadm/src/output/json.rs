@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ipvs_netlink::{
-    Counter, Daemon, Dest, LocalAddress, Netmask, Options, Protocol, Service, ServiceFlags,
-    ServiceId, Stats, Timeouts,
+    Counter, Daemon, Dest, FastPaths, Interface, LocalAddress, Netmask, Options, Protocol, Service,
+    ServiceFlags, ServiceId, Stats, Timeouts,
 };
 use serde::Serialize;
 
@@ -152,6 +152,27 @@ struct Counters {
     drop_reasons: Vec<String>,
 }
 
+#[derive(Serialize)]
+struct FastPathsEntry<'a> {
+    enabled: Option<bool>,
+    asked: &'static str,
+    flows: Option<u32>,
+    interfaces: Vec<InterfaceEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct InterfaceEntry<'a> {
+    interface: &'a str,
+    index: u32,
+    mode: &'static str,
+    asked: &'static str,
+    native_xdp: bool,
+    hits: u64,
+    misses: u64,
+    detours: BTreeMap<&'a str, u64>,
+    reason: Option<&'a str>,
+}
+
 /// Text of a value. None of the types above can fail to become JSON, so there is no error to pass on.
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
@@ -290,6 +311,25 @@ impl From<&LocalAddress> for LaddrEntry {
     }
 }
 
+impl<'a> From<&'a Interface> for InterfaceEntry<'a> {
+    fn from(interface: &'a Interface) -> Self {
+        let detours = interface.detours.iter();
+        InterfaceEntry {
+            interface: &interface.name,
+            index: interface.index,
+            mode: interface.mode.word(),
+            asked: interface.wish.word(),
+            native_xdp: interface.native_xdp,
+            hits: interface.hits,
+            misses: interface.misses,
+            detours: detours
+                .map(|one| (one.name.as_str(), one.packets))
+                .collect(),
+            reason: interface.reason.as_deref(),
+        }
+    }
+}
+
 /// Services: all, or the one in the snapshot.
 #[must_use]
 pub fn services(snapshot: &Snapshot) -> String {
@@ -348,5 +388,16 @@ pub fn counters(counters: &[Counter]) -> String {
     text(&Counters {
         counters: counters.iter().map(pair).collect(),
         drop_reasons: drops.map(|counter| counter.name.clone()).collect(),
+    })
+}
+
+/// Interfaces and their fast paths; `enabled` is the switch over all of them, if it could be read.
+#[must_use]
+pub fn fast_paths(found: &FastPaths, enabled: Option<bool>) -> String {
+    text(&FastPathsEntry {
+        enabled,
+        asked: found.wish.word(),
+        flows: found.flows,
+        interfaces: found.interfaces.iter().map(InterfaceEntry::from).collect(),
     })
 }

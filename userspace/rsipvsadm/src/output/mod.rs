@@ -3,6 +3,7 @@
 
 pub mod connections;
 pub mod explanation;
+pub mod fastpath;
 pub mod json;
 pub mod laddrs;
 pub mod rules;

@@ -3,13 +3,14 @@
 
 pub mod command;
 pub mod endpoint;
+pub mod fastpath;
 pub mod fullnat;
 pub mod server;
 pub mod service;
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipvs_netlink::{Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts};
+use ipvs_netlink::{Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts, Wish};
 
 use crate::cli::{Args, ExplainArgs};
 use crate::explain::Question;
@@ -115,6 +116,10 @@ pub enum Plan {
     StartDaemon(Daemon),
     /// --stop-daemon
     StopDaemon(DaemonState, u32),
+    /// fastpath
+    ListFastPaths(fastpath::Display),
+    /// fastpath set
+    SetFastPath(fastpath::Target, Wish),
 }
 
 impl Plan {
@@ -298,12 +303,19 @@ fn laddr(args: &Args) -> Result<IpAddr, Failure> {
 }
 
 fn interface(args: &Args) -> Result<Option<String>, Failure> {
-    match args.ifname.as_deref() {
-        Some(name) if name.is_empty() || name.len() > 15 || name.contains(['/', ' ']) => Err(
-            Failure::usage(format!("-F: {name:?} cannot be the name of an interface")),
-        ),
-        name => Ok(name.map(str::to_owned)),
+    let name = args.ifname.as_deref();
+    let name = name.map(|name| interface_name("-F", name));
+    Ok(name.transpose()?.map(str::to_owned))
+}
+
+/// Checks what is given by `option` as the name of an interface.
+fn interface_name<'a>(option: &str, name: &'a str) -> Result<&'a str, Failure> {
+    if name.is_empty() || name.len() > 15 || name.contains(['/', ' ']) {
+        return Err(Failure::usage(format!(
+            "{option}: {name:?} cannot be the name of an interface"
+        )));
     }
+    Ok(name)
 }
 
 fn timeouts(args: &Args) -> Result<Timeouts, Failure> {

@@ -2,7 +2,6 @@
 //! Collecting what has to be known to say what would happen to a packet.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -11,8 +10,8 @@ use ipvs_netlink::proc::{self, Entry};
 use ipvs_netlink::route::{self, Query, Way};
 use ipvs_netlink::{module, Connection, ConnectionKey, Protocol, ServerSide, ServiceId, Wanted};
 
-use super::list;
 use super::session::{failure, has_none, Session, FULLNAT_MODULE};
+use super::{list, sysctl};
 use crate::explain::{self, service_of, Facts, FullnatConnection, Question, Sysctls, Verdict};
 use crate::failure::{Failure, EXIT_DROPPED, EXIT_UNTOUCHED};
 use crate::output::{explanation, ServiceView};
@@ -212,9 +211,4 @@ fn ways(
     };
     ways.insert(query.to, route::lookup(&query).map_err(failure)?);
     Ok(ways)
-}
-
-fn sysctl(name: &str) -> Option<i64> {
-    let text = fs::read_to_string(format!("/proc/sys/net/ipv4/vs/{name}")).ok()?;
-    text.trim().parse().ok()
 }

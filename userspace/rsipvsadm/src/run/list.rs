@@ -8,7 +8,7 @@ use super::session::{failure, Session};
 use crate::failure::Failure;
 use crate::names::{Naming, Numeric, System};
 use crate::output::laddrs::ServiceLaddrs;
-use crate::output::{self, json, laddrs, rules, table, ServiceView, Snapshot};
+use crate::output::{self, fastpath, json, laddrs, rules, table, ServiceView, Snapshot};
 use crate::plan::{Format, Listing};
 
 /// The text of a listing.
@@ -78,7 +78,11 @@ pub(super) fn list(
 /// The rules that make the present state.
 pub(super) fn save(session: &mut Session, numeric: bool) -> Result<String, Failure> {
     let snapshot = snapshot(session, None, true)?;
-    Ok(rules::rules(&snapshot.services, naming(numeric)))
+    let mut out = rules::rules(&snapshot.services, naming(numeric));
+    if let Some(fast_paths) = session.fast_paths()? {
+        out += &fastpath::rules(&fast_paths);
+    }
+    Ok(out)
 }
 
 pub(super) fn naming(numeric: bool) -> &'static dyn Naming {

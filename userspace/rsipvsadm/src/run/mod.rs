@@ -4,11 +4,13 @@
 mod alias;
 mod connections;
 mod explain;
+mod fastpath;
 mod list;
 mod server;
 mod service;
 mod session;
 
+use std::fs;
 use std::io::{self, BufRead, Write};
 
 use ipvs_netlink::address;
@@ -38,6 +40,10 @@ pub fn run(plan: &Plan) -> Result<(), Failure> {
         }
         Plan::List(listing, format) => {
             let text = list::list(&mut Session::open()?, listing, format)?;
+            print(&text)
+        }
+        Plan::ListFastPaths(display) => {
+            let text = fastpath::list(&mut Session::open()?, display)?;
             print(&text)
         }
         Plan::Save { numeric } => {
@@ -99,14 +105,16 @@ fn restore(input: impl BufRead) -> Result<(), Failure> {
 fn rule(words: &[&str]) -> Result<Plan, Failure> {
     let program = std::iter::once(&"rsipvsadm");
     let arguments = program.chain(words).map(|word| (*word).into());
-    match cli::parse(arguments)? {
-        Parsed::Text(_) | Parsed::Explain(_) => Err(Failure::usage("this is no rule")),
-        Parsed::Args(args) => match Plan::new(&args, &names::System)? {
-            Plan::Restore | Plan::Save { .. } | Plan::List(..) => Err(Failure::usage(
-                "only rules that change something can be restored",
-            )),
-            plan => Ok(plan),
-        },
+    let plan = match cli::parse(arguments)? {
+        Parsed::Text(_) | Parsed::Explain(_) => return Err(Failure::usage("this is no rule")),
+        Parsed::Fastpath(args) => Plan::fastpath(&args)?,
+        Parsed::Args(args) => Plan::new(&args, &names::System)?,
+    };
+    match plan {
+        Plan::Restore | Plan::Save { .. } | Plan::List(..) | Plan::ListFastPaths(_) => Err(
+            Failure::usage("only rules that change something can be restored"),
+        ),
+        plan => Ok(plan),
     }
 }
 
@@ -156,8 +164,15 @@ fn apply(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
             let result = session.ipvs().stop_daemon(*state, *sync_id);
             result.map_err(session::failure)
         }
-        Plan::Restore | Plan::Save { .. } | Plan::List(..) => {
+        Plan::SetFastPath(target, wish) => fastpath::set(session, target, *wish),
+        Plan::Restore | Plan::Save { .. } | Plan::List(..) | Plan::ListFastPaths(_) => {
             Err(Failure::usage("a listing is no rule"))
         }
     }
+}
+
+/// A setting of IPVS or of the engine in the namespace of the caller.
+fn sysctl(name: &str) -> Option<i64> {
+    let text = fs::read_to_string(format!("/proc/sys/net/ipv4/vs/{name}")).ok()?;
+    text.trim().parse().ok()
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 
 use ipvs_netlink::{
-    module, Action, Alias, Dest, Error, Flow, Ipvs, LocalAddress, Method, Options, ServiceId,
+    module, Action, Alias, Dest, Error, FastPaths, Flow, Ipvs, LocalAddress, Method, Options,
+    ServiceId,
 };
 
 use super::alias::Registry;
@@ -108,6 +109,15 @@ impl Session {
             None => Ok(Vec::new()),
             Some(Err(error)) if has_none(&error) => Ok(Vec::new()),
             Some(other) => other.map_err(failure),
+        }
+    }
+
+    /// Interfaces and their fast paths, if the engine is there and has any.
+    pub(super) fn fast_paths(&mut self) -> Result<Option<FastPaths>, Failure> {
+        match self.flow_if_loaded()?.map(Flow::fast_paths) {
+            None => Ok(None),
+            Some(Err(error)) if has_none(&error) => Ok(None),
+            Some(other) => other.map(Some).map_err(failure),
         }
     }
 
