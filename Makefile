@@ -16,6 +16,7 @@ rootfs: ; @scripts/setup rootfs
 demo: ; @scripts/build-all && vm/run -- tests/demo
 test: ; @scripts/test
 test-host: ; @scripts/test-host
+test-nics: ; @scripts/build-all && vm/run --cluster -- tests/run nics
 bench: ; @scripts/build-all && scripts/bench
 check: ; @scripts/check
 
@@ -25,4 +26,4 @@ clean: ; @scripts/clean
 distclean: ; @scripts/clean
 distclean-cache: ; @scripts/clean --cache
 
-.PHONY: help modules user kdir setup rootfs demo test test-host bench check install uninstall clean distclean distclean-cache
+.PHONY: help modules user kdir setup rootfs demo test test-host test-nics bench check install uninstall clean distclean distclean-cache

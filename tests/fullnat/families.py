@@ -38,10 +38,7 @@ def traffic(topology, command, cell, *words):
 
 def reassembled(namespace, family):
     """How many packets of a family a namespace has put together."""
-    if family == 4:
-        return namespace.mib("IpReasmOKs")
-    rows = dict(line.split() for line in namespace.read("/proc/net/snmp6").splitlines())
-    return int(rows["Ip6ReasmOKs"])
+    return namespace.mib("IpReasmOKs") if family == 4 else namespace.mib6("Ip6ReasmOKs")
 
 
 @pytest.mark.parametrize("command", ["connect", "udp"])

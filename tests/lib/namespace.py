@@ -133,6 +133,10 @@ class Namespace:
                     return int(values[names.index(name[len(group) - 1:])])
         raise KeyError(name)
 
+    def mib6(self, name):
+        """The same for counters of IPv6, such as Ip6InReceives."""
+        return int(dict(line.split() for line in self.read("/proc/net/snmp6").splitlines())[name])
+
     def delete(self):
         """Take the namespace away; the kernel follows when its last socket is closed."""
         self.stop_programs()
