@@ -20,18 +20,22 @@ from .flow import PORTS
 from .flow import SERVER_ISN
 from .flow import Flow
 from .flow import Wrong
+from .network import CLIENT
 from .network import MAC
 from .network import Network
 from .network import Sender
 from .network import Tap
 from .setups import KINDS
 from .setups import PORT
+from .setups import SETUPS
 from .setups import TCP
 
 PACKETS = 20000
 _SLICES = 5
 _WARM = 2000
 _SAMPLE = 1000
+# Seconds after which the next packet of a flow takes the long way.
+_STALE = 0.6
 # Packets of the director itself that may be among those counted: neighbour discovery and the like.
 _STRAYS = 20
 _ENDS = {"request": ("gen", "g0", "l0", "sink", "s0"), "reply": ("sink", "s0", "l1", "gen", "g0")}
@@ -43,6 +47,7 @@ class Count:
 
     total: float
     floor: float
+    refresh_share: float | None = None
 
     @property
     def net(self):
@@ -79,12 +84,25 @@ class Bench:
                 request(flow, "A", CLIENT_ISN + 1, SERVER_ISN + 1, b"")
                 reply(flow, "PA", SERVER_ISN + 1, CLIENT_ISN + 1)
                 request(flow, "A", CLIENT_ISN + 1, SERVER_ISN + 1 + len(DATA), b"")
-            for _ in range(2):  # The second packet of each direction may go another way than the first.
+            for _ in range(3):  # The later packets of each direction may go another way than the first.
                 request(flow)
                 reply(flow)
         for end in (*taps.values(), *senders.values()):
             end.close()
+        if self.setup.is_fast:
+            for interface in ("l0", "l1"):
+                if self.network.passages(interface).hits < len(flows):
+                    raise Wrong(f"{self.setup.title}, {self.kind.name}: packets took the long way at "
+                                f"{interface}: {self.network.passages(interface)}")
         return flows
+
+    def prove_stranger(self):
+        """Let a packet to a foreign address show that it goes its way as the sender made it."""
+        sender, tap = Sender(self.network.gen, "g0"), Tap(self.network.sink, "s0")
+        flow = Flow(SETUPS["forward"], self.kind, (CLIENT[self.kind.near], 1))
+        self._pass(sender, flow.request(), tap, flow.check_request)
+        sender.close()
+        tap.close()
 
     def _pass(self, sender, frame, tap, check):
         sender.send(frame)
@@ -115,29 +133,86 @@ class Bench:
         network.drop(network.lb, into)
         floor = self._send(sender, frames, network.lb, into)
         network.pass_on(into)
-        total = self._send(sender, frames, getattr(network, far), end)
+        fast = into if self.setup.is_fast else None
+        total = self._send(sender, frames, getattr(network, far), end, fast)
         sender.close()
+        return Count(total, floor, 0.0 if fast else None)
+
+    def measure_refresh(self, flows, way):
+        """Count packets of flows of which IPVS is to hear again: the first of each for more than half a second."""
+        frames = [flow.request() if way == "request" else flow.reply() for flow in flows]
+        near, out, into, far, end = _ENDS[way]
+        network = self.network
+        sender = Sender(getattr(network, near), out)
+        network.drop(network.lb, into)
+        floor = self._send(sender, frames, network.lb, into)
+        network.pass_on(into)
+        arrived, passages = network.dropped(getattr(network, far), end), network.passages(into)
+        times = []
+        for _ in range(_SLICES + 1):
+            self._grow_stale()
+            times.append(_time(sender.send, frames))
+        arrived = network.dropped(getattr(network, far), end) - arrived
+        passages = network.passages(into).since(passages)
+        sender.close()
+        sent = len(times) * len(frames)
+        if not sent <= arrived <= sent + _STRAYS or passages.refreshes != sent:
+            raise Wrong(f"{self.setup.title}, {self.kind.name}: {passages}, {arrived} arrived of {sent} to refresh")
+        # The first is for warmth.
+        return Count(statistics.median(times[1:]) / len(frames), floor, 1.0)
+
+    def measure_miss(self, flow):
+        """Count packets that the fast path looks at and leaves: dropped behind it, and for the floor in front of it."""
+        frames = [flow.request()]
+        network = self.network
+        sender = Sender(network.gen, "g0")
+        network.drop(network.lb, "l0")
+        floor = self._send(sender, frames, network.lb, "l0")
+        network.pass_on("l0")
+        network.drop_behind("l0")
+        before = network.passages("l0")
+        total = self._send(sender, frames, network.lb, "l0")
+        seen = network.passages("l0").since(before)
+        network.pass_on("l0")
+        sender.close()
+        if not _WARM + PACKETS <= seen.misses <= _WARM + PACKETS + _STRAYS or seen.hits:
+            raise Wrong(f"{self.setup.title}: {seen} of {_WARM + PACKETS} packets of no flow")
         return Count(total, floor)
 
-    def _send(self, sender, frames, namespace, interface):
+    @staticmethod
+    def _grow_stale():
+        gc.collect()
+        time.sleep(_STALE)
+
+    def _send(self, sender, frames, namespace, interface, fast=None):
+        """Send all packets and return what one takes. `fast` is the interface where every one must take the fast path:
+        each flow has sent one by the hooks just before, and half a second later all is done."""
         send = sender.send
         for frame in _repeat(frames, _WARM):
             send(frame)
         settle()
         burst = _repeat(frames, PACKETS // _SLICES)
+        passages = fast and self.network.passages(fast)
         before = self.network.dropped(namespace, interface)
-        gc.collect()
+        if fast:
+            self._grow_stale()
+            for frame in frames:
+                send(frame)
+            before += len(frames)
+        else:
+            gc.collect()
         gc.disable()
         times = []
         for _ in range(_SLICES):
-            start = time.perf_counter_ns()
-            for frame in burst:
-                send(frame)
-            times.append(time.perf_counter_ns() - start)
+            times.append(_time(send, burst))
         gc.enable()
         arrived = self.network.dropped(namespace, interface) - before
         if not PACKETS <= arrived <= PACKETS + _STRAYS:
             raise Wrong(f"{self.setup.title}, {self.kind.name}: {arrived} of {PACKETS} packets came to {interface}")
+        if fast:
+            passages = self.network.passages(fast).since(passages)
+            if passages.hits < PACKETS or passages.refreshes != len(frames) or passages.others:
+                raise Wrong(f"{self.setup.title}, {self.kind.name}: {passages} of {PACKETS} packets to pass")
         # The median leaves out what the kernel does now and then behind all this.
         return statistics.median(times) / len(burst)
 
@@ -148,6 +223,13 @@ class Bench:
         end = time.monotonic() + (60 if self.count > 1 else 1)
         while memory.connections() > before - self.count // 2 and time.monotonic() < end:
             time.sleep(1)
+
+
+def _time(send, frames):
+    start = time.perf_counter_ns()
+    for frame in frames:
+        send(frame)
+    return time.perf_counter_ns() - start
 
 
 def _repeat(frames, count):

@@ -11,9 +11,11 @@ packet has gone all its way, soft interrupts included, when send() returns.
 """
 
 import itertools
+import json
 import re
 import socket
 import struct
+import typing
 
 from lib.namespace import Namespace
 from lib.namespace import run
@@ -31,12 +33,27 @@ MAC = {"g0": "02:00:00:00:01:02", "l0": "02:00:00:00:01:01", "l1": "02:00:00:00:
 
 _ETH_P_ALL, _IGNORE_OUTGOING, _PACKET, _RCVBUFFORCE = 3, 23, 263, 33
 _PATIENCE = 2  # Seconds.
+# No hook has a lower priority; of two that are alike, the younger one is first.
+_LAST = (1 << 31) - 1
 _numbers = itertools.count(1)
 
 
 def mac(name):
     """The bytes of an interface's Ethernet address."""
     return bytes.fromhex(MAC[name].replace(":", ""))
+
+
+class Passages(typing.NamedTuple):
+    """Packets at an interface, by what its fast path has done with them."""
+
+    hits: int
+    misses: int
+    refreshes: int
+    others: int
+
+    def since(self, before):
+        """What has come since."""
+        return Passages(*(now - then for now, then in zip(self, before, strict=True)))
 
 
 class Network:
@@ -87,10 +104,23 @@ class Network:
             ]
         self.lb.ip(*lines)
 
-    def drop(self, namespace, interface):
+    def drop(self, namespace, interface, priority=-100):
         """Count and drop whatever comes in at an interface."""
         self.nft(namespace, f"table netdev drop-{interface} {{ chain c {{ "
-                 f"type filter hook ingress device {interface} priority -100; counter drop; }}; }}")
+                 f"type filter hook ingress device {interface} priority {priority}; counter drop; }}; }}")
+
+    def drop_behind(self, interface):
+        """Count and drop what the fast path of an interface of the director has seen and left."""
+        self.lb.run("rsipvsadm", "fastpath", "set", interface, "off")
+        self.drop(self.lb, interface, _LAST)
+        self.lb.run("rsipvsadm", "fastpath", "set", interface, "ingress")
+
+    def passages(self, interface):
+        """What the fast path of an interface of the director has counted: hits, misses, refreshes, other detours."""
+        rows = json.loads(self.lb.run("rsipvsadm", "fastpath", "--json").stdout)["interfaces"]
+        row = next(row for row in rows if row["interface"] == interface)
+        others = sum(count for why, count in row["detours"].items() if why not in ("no-flow", "refresh"))
+        return Passages(row["hits"], row["misses"], row["detours"].get("refresh", 0), others)
 
     def pass_on(self, interface):
         """Undo drop() on an interface of the director."""

@@ -7,18 +7,21 @@ from pathlib import Path
 
 # What is to be reached; see docs/bench.md.
 PER_PACKET, PER_CONNECTION, GROWTH, MEMORY = 1.0, 0.7, 1.1, 512
+HIT, MISS = 1450, 130
 REFERENCE = "ipvs/udp4/request/1"
 
 
 @dataclasses.dataclass
 class Row:
-    """One figure. `name` is set-up/kind/direction/flows, or set-up/kind/connection."""
+    """One figure. `name` is set-up/kind/direction/flows, set-up/kind/connection, ingress/kind/refresh/direction, or
+    ingress/miss/what."""
 
     name: str
     title: str
     total: float
     floor: float
     memory: dict | None = None
+    refresh_share: float | None = None
     target: str = ""
     reached: bool | None = None
 
@@ -38,18 +41,22 @@ class Report:
 
     def add(self, name, title, count, memory=None):
         """Take a figure and show it at once."""
-        row = self.rows[name] = Row(name, title, count.total, count.floor, memory)
+        row = self.rows[name] = Row(name, title, count.total, count.floor, memory, count.refresh_share)
         self._judge(row)
         print(self._line(row), flush=True)
 
     def _judge(self, row):
         """Compare a FullNAT row with what it is to reach, as far as what it is compared with was measured."""
-        if not row.name.startswith("fullnat/"):
+        setup, kind, what, *flows = row.name.split("/") + [""] * 2
+        if setup not in ("fullnat", "ingress") or what == "refresh":
             return
-        _, kind, what, *flows = row.name.split("/")
-        if what == "connection":
+        if kind == "miss":
+            self._limit(row, MISS)
+        elif setup == "ingress" and what != "connection":
+            self._limit(row, HIT)
+        elif what == "connection":
             self._aim(row, "ipvs-masquerade/tcp4/connection", PER_CONNECTION, "IPVS NAT + conntrack + masquerade")
-        elif flows == ["1"]:
+        elif flows[0] == "1":
             self._aim(row, REFERENCE, PER_PACKET, "IPVS NAT")
         else:
             self._aim(row, f"fullnat/{kind}/{what}/1", GROWTH, "one flow")
@@ -58,6 +65,11 @@ class Report:
         if other in self.rows:
             row.target = f"<= {factor} x {word}"
             row.reached = row.net <= factor * self.rows[other].net
+
+    def _limit(self, row, most):
+        if self.unit == "instruction":
+            row.target = f"<= {most}"
+            row.reached = row.net <= most
 
     def judge_memory(self, name):
         """The same for bytes per connection."""
@@ -106,6 +118,8 @@ class Report:
                 entry[f"{self.unit}s_per_connection"] = entry.pop(f"{self.unit}s_per_packet")
             if row.memory:
                 entry["bytes_per_connection"] = row.memory
+            if row.refresh_share is not None:
+                entry["refresh_share"] = row.refresh_share
             if row.reached is not None:
                 entry |= {"target": row.target, "reached": row.reached}
             rows.append(entry)

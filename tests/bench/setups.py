@@ -95,9 +95,15 @@ def _fullnat(network, kind):
     ])
 
 
+def _hooks(network, kind):
+    _fullnat(network, kind)
+    network.lb.sysctl("net.ipv4.vs.fullnat_fastpath", 0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """A way to forward. `sources` are the addresses the server may see; empty means the client's own."""
+    """A way to forward. `sources` are the addresses the server may see; empty means the client's own. `is_fast`:
+    packets of flows pass the IP layer by."""
 
     name: str
     title: str
@@ -105,6 +111,7 @@ class Setup:
     to_vip: bool = True
     sources: dict = dataclasses.field(default_factory=dict)
     hops: int = 1
+    is_fast: bool = False
 
     def service(self, kind):
         """Where clients send to."""
@@ -121,7 +128,8 @@ SETUPS = {
         Setup("flowtable", "nft dnat + masquerade, flowtable", _flowtable, sources=_INSIDE),
         Setup("ipvs", "IPVS NAT", _ipvs),
         Setup("ipvs-masquerade", "IPVS NAT + conntrack + masquerade", _ipvs_masquerade, sources=_INSIDE),
-        Setup("fullnat", "FullNAT", _fullnat, sources=LOCAL),
+        Setup("fullnat", "FullNAT by hooks", _hooks, sources=LOCAL),
+        Setup("ingress", "FullNAT at ingress", _fullnat, sources=LOCAL, is_fast=True),
     )
 }
 MODULES = ("veth", "pktgen", "ip_vs", "ip_vs_rr", "nf_conntrack", "nft_masq", "nft_nat", "nft_flow_offload",
