@@ -25,14 +25,17 @@ def nest(kind, *attributes):
     return attribute(kind | NESTED, b"".join(attributes))
 
 
-def parse(data):
-    """Attributes as {kind: value}; of doubled ones the last."""
-    found = {}
+def pairs(data):
+    """Attributes as (kind, value), in their order."""
     while len(data) >= 4:
         length, kind = struct.unpack_from("=HH", data)
-        found[kind & 0x3FFF] = data[4:length]
+        yield kind & 0x3FFF, data[4:length]
         data = data[(length + 3) & ~3:]
-    return found
+
+
+def parse(data):
+    """Attributes as {kind: value}; of doubled ones the last."""
+    return dict(pairs(data))
 
 
 @dataclasses.dataclass

@@ -198,3 +198,47 @@ class Conversation:
     def abort(self):
         """End with a reset from the client, so that the connection expires soon."""
         self.client("RA")
+
+
+class Datagrams:
+    """A client's socket of UDP and what it talks to; every call sends one datagram and returns it as it arrives."""
+
+    def __init__(self, wire, sport, vport=81, rport=81):
+        self.wire, self.sport, self.vport, self.rport = wire, sport, vport, rport
+        self.local = None  # Local address and port, once the server has seen them.
+
+    def send_client(self, data=b"", **header):
+        """Send a datagram from the client without looking for it."""
+        datagram = packets.Udp(self.sport, self.vport, data).build(CLIENT, VIP)
+        self.wire.from_client(socket.IPPROTO_UDP, datagram, **header)
+
+    def client(self, data=b"", **header):
+        """Send a datagram from the client; returns the packet the real server gets."""
+        self.send_client(data, **header)
+        packet = self.wire.far.receive(
+            lambda p: p.destination == SERVER and p.protocol == socket.IPPROTO_UDP and p.udp.data == data,
+            f"datagram {data!r} at the real server",
+        )
+        self.local = (packet.source, packet.udp.sport)
+        return packet
+
+    def send_server(self, data=b"", **header):
+        """Send a datagram from the real server without looking for it."""
+        address, port = self.local
+        self.wire.from_server(
+            socket.IPPROTO_UDP, packets.Udp(self.rport, port, data).build(SERVER, address), address, **header
+        )
+
+    def server(self, data=b"", **header):
+        """Send a datagram from the real server; returns the packet the client gets."""
+        self.send_server(data, **header)
+        return self.wire.near.receive(
+            lambda p: p.destination == CLIENT and p.protocol == socket.IPPROTO_UDP and p.udp.dport == self.sport
+            and p.udp.data == data, f"datagram {data!r} at the client",
+        )
+
+    def warm(self):
+        """Let IPVS hear of both directions behind what made the connection: what follows may take the fast path."""
+        self.client(b"new")
+        self.client(b"warm")
+        self.server(b"warm")

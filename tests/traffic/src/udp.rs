@@ -7,6 +7,9 @@ use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::net::UdpSocket;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -28,6 +31,9 @@ pub(crate) struct Options {
     /// Source port of the first socket; the others follow it.
     #[arg(long, default_value_t = 0)]
     source_port: u16,
+    /// Send until standard input ends.
+    #[arg(long)]
+    until_eof: bool,
     /// Seconds to wait for each answer.
     #[arg(long, default_value_t = 2.0)]
     timeout: f64,
@@ -38,7 +44,23 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
     let sockets = (0..options.sockets.max(1))
         .map(|index| open(options, index))
         .collect::<io::Result<Vec<_>>>()?;
-    for (index, socket) in (0..options.count).zip(sockets.iter().cycle()) {
+    let ended = Arc::new(AtomicBool::new(false));
+    if options.until_eof {
+        let ended = Arc::clone(&ended);
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            ended.store(true, Ordering::Relaxed);
+        });
+    }
+    let count = if options.until_eof {
+        usize::MAX
+    } else {
+        options.count
+    };
+    for (index, socket) in (0..count).zip(sockets.iter().cycle()) {
+        if ended.load(Ordering::Relaxed) {
+            break;
+        }
         let mut request = format!("datagram {index} ").into_bytes();
         request.resize(options.size.max(request.len()), b'.');
         if let Err(error) = exchange(socket, &request, &mut report) {
