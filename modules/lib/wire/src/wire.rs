@@ -12,6 +12,7 @@
 mod address;
 pub mod checksum;
 pub mod crc32c;
+mod ethernet;
 pub mod extensions;
 pub mod icmp;
 pub mod icmp6;
@@ -26,6 +27,7 @@ pub mod uoa;
 
 pub use address::{Address, Family};
 pub use checksum::Delta;
+pub use ethernet::Ethernet;
 pub use extensions::Fragment;
 pub use ipv4::Ipv4;
 pub use ipv6::Ipv6;

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames with and without a tag.
+
+use wire::{Ethernet, Family, Malformed};
+
+const A: [u8; 6] = [2, 0, 0, 0, 0, 1];
+const B: [u8; 6] = [2, 0, 0, 0, 0, 2];
+const C: [u8; 6] = [2, 0, 0, 0, 0, 3];
+
+fn frame(kind: &[u8]) -> Vec<u8> {
+    [&A, &B, kind, &[0x45]].concat()
+}
+
+#[test]
+fn a_frame_says_what_it_carries_and_where_that_starts() {
+    let plain = Ethernet {
+        len: 14,
+        destination: A,
+        vlan: None,
+        family: Family::V4,
+    };
+    assert_eq!(Ethernet::parse(&frame(&[8, 0])), Ok(plain));
+    let tagged = Ethernet {
+        len: 18,
+        vlan: Some(0x123),
+        family: Family::V6,
+        ..plain
+    };
+    assert_eq!(
+        Ethernet::parse(&frame(&[0x81, 0, 0xe1, 0x23, 0x86, 0xdd])),
+        Ok(tagged)
+    );
+}
+
+#[test]
+fn other_frames_and_short_ones_are_refused() {
+    for kind in [
+        &[8, 6][..],
+        // Two tags, and the tag of a provider.
+        &[0x81, 0, 0, 1, 0x81, 0, 0, 2, 8, 0],
+        &[0x88, 0xa8, 0, 1, 8, 0],
+    ] {
+        assert_eq!(Ethernet::parse(&frame(kind)), Err(Malformed), "{kind:x?}");
+    }
+    let whole = frame(&[0x81, 0, 0, 1, 8, 0]);
+    for len in 0..18 {
+        assert_eq!(Ethernet::parse(&whole[..len]), Err(Malformed), "{len}");
+    }
+}
+
+#[test]
+fn a_frame_gets_other_addresses_and_keeps_the_priority_of_its_tag() {
+    let mut plain = frame(&[8, 0]);
+    Ethernet::readdress(&mut plain, C, A, None);
+    assert_eq!(plain, [&C, &A, &[8, 0][..], &[0x45]].concat());
+    let mut tagged = frame(&[0x81, 0, 0xe1, 0x23, 8, 0]);
+    Ethernet::readdress(&mut tagged, C, A, Some(0xffe));
+    assert_eq!(
+        tagged,
+        [&C, &A, &[0x81, 0, 0xef, 0xfe, 8, 0][..], &[0x45]].concat()
+    );
+}
