@@ -23,4 +23,5 @@
 #include <net/netns/generic.h>
 #include <net/route.h>
 #include <net/tcp.h>
+#include <net/xdp.h>
 #include "../kernel_net/helpers.h"

@@ -34,5 +34,7 @@ int main(void)
 	SIZE(pernet_operations);
 	SIZE(sk_buff);
 	SIZE(skb_shared_info);
+	SIZE(xdp_buff);
+	SIZE(xdp_rxq_info);
 	return 0;
 }

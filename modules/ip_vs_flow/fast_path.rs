@@ -6,9 +6,11 @@
 //! a local address: all but loopback and what a bridge, a bond or a VRF takes packets from, which see
 //! them next. Process context, under RTNL.
 //!
-//! [`ingress`] is where packets come; what they do there is the [`shortcut`](crate::shortcut).
+//! [`ingress`] is where packets come, and before that [`xdp`] where the operator has attached the program; what
+//! they do there is the [`shortcut`](crate::shortcut).
 
 pub(crate) mod ingress;
+pub(crate) mod xdp;
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kernel::alloc::KVec;
@@ -17,6 +19,8 @@ use kernel::sync::{new_mutex, Mutex};
 use kernel_net::device::{Device, Event, Rtnl};
 use kernel_net::ingress::IngressHook;
 use kernel_net::net::Net;
+use kernel_net::rcu::{self, RcuBox, Snapshot};
+use kernel_net::rcu_arc::RcuArc;
 
 use ingress::Interface;
 
@@ -30,6 +34,9 @@ pub(crate) enum Wish {
     Off = 1,
     /// Packets of flows pass where the device hands them to the stack.
     Ingress = 2,
+    /// Before that, in the driver: an XDP program, which user space attaches. The engine is ready for it
+    /// wherever there is a hook for what the program leaves.
+    Xdp = 3,
 }
 
 /// Why all packets of a device take the long way.
@@ -63,6 +70,8 @@ struct Seat {
     index: u32,
     wish: Option<Wish>,
     hook: Option<IngressHook<Interface>>,
+    /// What XDP counts, wherever there is a hook for what it leaves.
+    frames: Option<RcuArc<Interface>>,
 }
 
 /// All devices, and what is wanted of those that nothing is said about.
@@ -80,6 +89,8 @@ pub(crate) struct FastPath {
     is_active: AtomicBool,
     #[pin]
     seats: Mutex<Seats>,
+    /// The devices where XDP may forward, for those who cannot wait.
+    frames: Snapshot<KVec<(u32, RcuArc<Interface>)>>,
 }
 
 impl FastPath {
@@ -92,6 +103,7 @@ impl FastPath {
         pin_init!(Self {
             is_active: AtomicBool::new(false),
             seats <- new_mutex!(seats),
+            frames: Snapshot::empty(),
         })
     }
 
@@ -109,13 +121,41 @@ impl FastPath {
         for seat in seats.seats.iter_mut() {
             *seat = None;
         }
+        self.publish(&seats);
+    }
+
+    /// What XDP counts at a device; `None` where it is not to forward.
+    #[inline]
+    pub(crate) fn frames<'a>(&self, index: u32, guard: &'a rcu::Guard) -> Option<&'a Interface> {
+        let all = self.frames.read(guard)?;
+        // BOUND: The devices of the namespace.
+        let (_, interface) = all.iter().find(|(found, _)| *found == index)?;
+        Some(interface)
+    }
+
+    /// Shows XDP which devices have a hook. Where memory is out, it forwards nothing.
+    fn publish(&self, seats: &Seats) {
+        let list = || {
+            let mut all = KVec::with_capacity(seats.seats.len(), GFP_KERNEL)?;
+            for seat in seats.seats.iter().flatten() {
+                if let Some(frames) = &seat.frames {
+                    all.push_within_capacity((seat.index, frames.clone()))
+                        .map_err(|_| ENOMEM)?;
+                }
+            }
+            RcuBox::new(all, GFP_KERNEL)
+        };
+        self.frames.replace(list().ok());
     }
 
     /// Something has happened to a device.
     pub(crate) fn event(&self, event: Event, device: &Device, rtnl: &Rtnl) {
         let mut seats = self.seats.lock();
         match event {
-            Event::Leaving => seats.remove(device.index()),
+            Event::Leaving => {
+                seats.remove(device.index());
+                self.publish(&seats);
+            }
             // What cannot be done for want of memory is shown, and tried again with the next event.
             Event::Arrived | Event::Changed => {
                 let _ = self.settle(&mut seats, device, rtnl);
@@ -133,7 +173,9 @@ impl FastPath {
             return Ok(());
         };
         let device = Device::by_index(net, index, &rtnl).ok_or(Denied::NoDevice)?;
-        if let (Wish::Ingress, Some(obstacle)) = (wish, self.obstacle(wish, device, &rtnl)) {
+        if let (Wish::Ingress | Wish::Xdp, Some(obstacle)) =
+            (wish, self.obstacle(wish, device, &rtnl))
+        {
             return Err(Denied::Hindered(obstacle));
         }
         let mut seats = self.seats.lock();
@@ -169,9 +211,14 @@ impl FastPath {
         let wish = seat.wish.unwrap_or(default);
         if self.obstacle(wish, device, rtnl).is_some() {
             seat.hook = None;
+            seat.frames = None;
         } else if seat.hook.is_none() {
+            seat.frames = Some(RcuArc::new(Interface::new()?, GFP_KERNEL)?);
             seat.hook = Some(hook(device, rtnl)?);
+        } else {
+            return Ok(());
         }
+        self.publish(seats);
         Ok(())
     }
 
@@ -181,7 +228,7 @@ impl FastPath {
             _ if device.master(rtnl).is_some() => Some(Obstacle::Enslaved),
             Wish::Off => Some(Obstacle::Unwanted),
             Wish::Automatic if !self.is_active.load(Relaxed) => Some(Obstacle::Idle),
-            Wish::Automatic | Wish::Ingress => None,
+            Wish::Automatic | Wish::Ingress | Wish::Xdp => None,
         }
     }
 
@@ -217,6 +264,7 @@ impl FastPath {
                     (None, obstacle) => obstacle,
                 },
                 interface: seat.hook.as_ref().map(IngressHook::data),
+                frames: seat.frames.as_deref(),
             };
             full = !visitor(&view);
             place = place.wrapping_add(usize::from(!full));
@@ -240,6 +288,8 @@ pub(crate) struct View<'a> {
     /// Why its packets take the long way, if they do.
     pub(crate) obstacle: Option<Obstacle>,
     pub(crate) interface: Option<&'a Interface>,
+    /// What XDP has counted there.
+    pub(crate) frames: Option<&'a Interface>,
 }
 
 /// Seats that are made at a time.
@@ -265,6 +315,7 @@ impl Seats {
                 index,
                 wish: None,
                 hook: None,
+                frames: None,
             });
         }
         Ok(())

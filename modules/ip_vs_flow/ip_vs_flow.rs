@@ -76,6 +76,7 @@ impl kernel::Module for IpVsFlow {
     fn init(module: &'static ThisModule) -> Result<Self> {
         request::init();
         let flows = flows::create_cache()?;
+        fast_path::xdp::register()?;
         let destructors = Destructors;
         let namespaces = net::Registration::new()?;
         Ok(Self {
@@ -93,7 +94,7 @@ struct Destructors;
 impl Drop for Destructors {
     fn drop(&mut self) {
         rcu::synchronize();
-        // The destructor of a flow may start that of its next hop.
+        // The destructor of a flow may start that of its next hop, that of a list the ones of what is on it.
         rcu::barrier();
         rcu::barrier();
     }

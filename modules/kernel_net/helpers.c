@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/etherdevice.h>
 #include <linux/fprobe.h>
 #include <linux/icmpv6.h>
 #include <linux/jiffies.h>
@@ -26,6 +27,7 @@
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 #include <net/sock.h>
+#include <net/xdp.h>
 #include <net/tcp.h>
 #include "helpers.h"
 
@@ -117,3 +119,10 @@ struct net *kn_sock_net(const struct sock *sk) { return sock_net(sk); }
 const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk) { return &sk->sk_v6_daddr; }
 struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk); }
 u64 kn_tcp_passive_opens(const struct net *net) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += per_cpu_ptr(net->mib.tcp_statistics, cpu)->mibs[TCP_MIB_PASSIVEOPENS]; return sum; }
+void kn_dev_address(const struct net_device *dev, u8 *to) { ether_addr_copy(to, dev->dev_addr); }
+bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && !memcmp(dev->dev_addr, address, ETH_ALEN); }
+bool kn_dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp) { u32 wants = NETDEV_XDP_ACT_NDO_XMIT | (xdp_buff_has_frags(xdp) ? NETDEV_XDP_ACT_NDO_XMIT_SG : 0); return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
+bool kn_neigh_address(const struct neighbour *n, u8 *to) { return (READ_ONCE(n->nud_state) & NUD_VALID) && n->dev->addr_len == ETH_ALEN && (neigh_ha_snapshot(to, n, n->dev), true); }
+struct net_device *kn_vlan_lower(struct net_device *dev) { return kn_vlan_id(dev) < 0 ? dev : vlan_dev_priv(dev)->real_dev; }
+int kn_vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
+unsigned int kn_xdp_len(const struct xdp_buff *xdp) { return xdp_get_buff_len(xdp); }

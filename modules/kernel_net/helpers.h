@@ -23,6 +23,13 @@ unsigned long kn_jiffies(void);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
 /* linux/netdevice.h */
+/* linux/etherdevice.h */
+void kn_dev_address(const struct net_device *dev, u8 *to);
+bool kn_dev_has_address(const struct net_device *dev, const u8 *address);
+/* linux/if_vlan.h */
+struct net_device *kn_vlan_lower(struct net_device *dev);
+int kn_vlan_id(const struct net_device *dev);
+/* linux/netdevice.h */
 int kn_dev_index(const struct net_device *dev);
 bool kn_dev_has_xdp(const struct net_device *dev);
 bool kn_dev_is_loopback(const struct net_device *dev);
@@ -104,6 +111,7 @@ int kn_skb_make_room(struct sk_buff *skb, const struct neighbour *neigh);
 void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign);
 void kn_neigh_release(struct neighbour *neigh);
 struct net_device *kn_neigh_dev(const struct neighbour *neigh);
+bool kn_neigh_address(const struct neighbour *neigh, u8 *to);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
 void *kn_net_generic_rcu(const struct net *net, unsigned int id);
@@ -127,5 +135,9 @@ const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk);
 struct sock *kn_socket_sk(const struct socket *sock);
 /* net/tcp.h */
 u64 kn_tcp_passive_opens(const struct net *net);
+/* net/xdp.h */
+struct xdp_buff;
+unsigned int kn_xdp_len(const struct xdp_buff *xdp);
+bool kn_dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp);
 
 #endif

@@ -31,6 +31,7 @@
 //! | `sysctl` | settings per namespace |
 //! | `table` | a hash table read under RCU |
 //! | `time` | jiffies |
+//! | `xdp` | frames that a driver shows to XDP |
 
 use kernel::alloc::{flags, Flags};
 
@@ -57,6 +58,7 @@ pub mod sockopt;
 pub mod sysctl;
 pub mod table;
 pub mod time;
+pub mod xdp;
 
 /// IPv4, as the kernel numbers address families.
 pub const AF_INET: u32 = net_bindings::AF_INET;

@@ -154,6 +154,14 @@ impl NextHop {
         core::ptr::eq(ours, device.as_ptr())
     }
 
+    /// The neighbour, if it is held still; valid under RCU.
+    #[inline]
+    pub(crate) fn neighbour(&self) -> Option<*mut c::neighbour> {
+        // ORDERING: Pairs with the swap in `forget`.
+        let is_held = self.is_held.load(Ordering::Acquire);
+        is_held.then_some(self.neighbour)
+    }
+
     /// Lets go of the neighbour, and of its device thereby. Readers may go on until a grace period has
     /// passed: so long the kernel keeps either.
     fn forget(&self) {

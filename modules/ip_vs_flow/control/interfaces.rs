@@ -9,6 +9,7 @@ use kernel_net::genl::{Dump, Message, Request};
 use nat::Detour;
 
 use super::{namespace, nest};
+use crate::fast_path::ingress::Interface;
 use crate::fast_path::{Denied, Obstacle, View, Wish};
 use crate::namespace::Namespace;
 
@@ -29,6 +30,7 @@ pub(super) fn set(request: &Request<'_>) -> Result {
         Some(0) => Wish::Automatic,
         Some(1) => Wish::Off,
         Some(2) => Wish::Ingress,
+        Some(3) => Wish::Xdp,
         _ => return Err(request.refuse(EINVAL, c"there is no such fast path")),
     };
     let index = nest.u32(interface::IFINDEX).filter(|index| *index != 0);
@@ -108,15 +110,26 @@ fn put_figures(nest: &mut Message<'_>, view: &View<'_>) -> Result {
     let Some(figures) = view.interface else {
         return Ok(());
     };
-    nest.u64(interface::HITS, figures.passed())?;
+    let in_driver = view.frames.map_or(0, Interface::passed);
+    nest.u64(interface::HITS, figures.passed().wrapping_add(in_driver))?;
     nest.u64(interface::MISSES, figures.took(Detour::NoFlow))?;
+    put_detours(nest, interface::DETOUR, figures)?;
+    let Some(frames) = view.frames else {
+        return Ok(());
+    };
+    nest.u64(interface::XDP_HITS, in_driver)?;
+    put_detours(nest, interface::XDP_DETOUR, frames)
+}
+
+/// Why packets did not pass.
+fn put_detours(nest: &mut Message<'_>, id: u16, figures: &Interface) -> Result {
     // BOUND: The number of reasons.
     for &why in Detour::ALL {
         let packets = figures.took(why);
         if why == Detour::NoFlow || packets == 0 {
             continue;
         }
-        nest.nest(interface::DETOUR, |nest| {
+        nest.nest(id, |nest| {
             nest.text(detour::NAME, why.name())?;
             nest.u64(detour::VALUE, packets)
         })?;

@@ -37,6 +37,16 @@ impl Interface {
         })
     }
 
+    /// Counts a packet.
+    #[inline]
+    pub(crate) fn count(&self, result: Result<(), Detour>) {
+        self.counters.add(match result {
+            Ok(()) => PASSED,
+            // CAST: The position in the enum.
+            Err(detour) => detour as usize,
+        });
+    }
+
     /// Packets that passed.
     pub(crate) fn passed(&self) -> u64 {
         self.counters.sum(PASSED)

@@ -315,7 +315,7 @@ pub mod interface {
     /// What was asked for: 0 what is best, as the engine finds, 1 no fast path, 2 where the driver
     /// hands packets to the stack, 3 in the driver (XDP).
     pub const CONFIGURED: u16 = 4;
-    /// Packets that took the fast path.
+    /// Packets that took the fast path, in the driver or behind it.
     pub const HITS: u16 = 5;
     /// Packets that belong to no flow.
     pub const MISSES: u16 = 6;
@@ -327,10 +327,16 @@ pub mod interface {
     pub const FLOWS: u16 = 9;
     /// Why the interface has no fast path; absent if it has one.
     pub const REASON: u16 = 10;
+    /// Those of the hits that an XDP program has forwarded. The engine does not know whether there
+    /// is one: mode is 1 with and without.
+    pub const XDP_HITS: u16 = 11;
+    /// Packets that the XDP program has left to what comes behind, for one reason; there they may
+    /// still have taken the fast path.
+    pub const XDP_DETOUR: u16 = 12;
     /// The highest attribute id of the set.
-    pub const MAX: u16 = 10;
+    pub const MAX: u16 = 12;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 11] = [
+    pub const KINDS: [Kind; 13] = [
         Kind::Unspec,
         Kind::U32,
         Kind::String,
@@ -342,6 +348,8 @@ pub mod interface {
         Kind::Flag,
         Kind::U32,
         Kind::String,
+        Kind::U64,
+        Kind::Nest(&super::detour::KINDS),
     ];
 }
 

@@ -65,6 +65,8 @@ detours! {
     Refresh = c"refresh",
     /// No way to the receiver is known, or it has changed.
     NoHop = c"no-hop",
+    /// XDP: the neighbour's address is not known yet, or the way out takes no frames of XDP.
+    NoWay = c"no-way",
     /// Larger than the way out.
     TooBig = c"too-big",
     /// The way out leads over another family than this attach point can change to.
