@@ -40,7 +40,7 @@ class FastPaths(Director):
         """The rows of the table, by interface."""
         lines = self.adm("fastpath").splitlines()
         table = lines[next(place for place, line in enumerate(lines) if line.startswith("Interface")) + 1:]
-        return {line.split()[0]: line.split(maxsplit=6)[1:] for line in table}
+        return {line.split()[0]: line.split(maxsplit=7)[1:] for line in table}
 
     def wish(self, *words, **options):
         """Ask for a fast path."""
@@ -115,7 +115,7 @@ def test_packets_are_counted_by_the_way_they_took(topology, paths):
     listed = dict(line.split() for line in paths.adm("fastpath", "wan", "--detours").splitlines() if line[0] == " ")
     assert set(detours) <= set(listed)
     row = paths.rows()["wan"]
-    assert int(row[3]) >= now["wan"] and max(detours, key=detours.get) in row[5]
+    assert int(row[3]) >= now["wan"] and max(detours, key=detours.get) in row[6]
 
 
 def test_flows_are_counted(topology, paths):
@@ -235,8 +235,8 @@ def test_an_interface_that_is_gone_does_not_keep_other_rules_from_being_restored
     (("nonsuch",), 1, "cannot read the fast path of nonsuch: no such interface; there are lo,"),
     (("set", "nonsuch", "off"), 1, "cannot change the fast path of nonsuch: no such interface; there are lo,"),
     (("set", "lo", "ingress"), 1, "cannot change the fast path of lo: its packets come from this host"),
-    (("set", "wan", "fast"), 2, "MODE: fast is none of off, ingress, auto"),
-    (("set", "wan"), 2, "<off|ingress|auto> is missing; see rsipvsadm fastpath --help"),
+    (("set", "wan", "fast"), 2, "MODE: fast is none of off, ingress, xdp, auto"),
+    (("set", "wan"), 2, "<off|ingress|xdp|auto> is missing; see rsipvsadm fastpath --help"),
     (("set", "a/b", "off"), 2, 'INTERFACE: "a/b" cannot be the name of an interface'),
     (("--nonsuch",), 2, "there is no option --nonsuch"),
 ], ids=lambda value: " ".join(value) if isinstance(value, tuple) else "")
@@ -270,7 +270,7 @@ def wanted(number):
     ("EINVAL", [nest(7, wanted(1))]),
     ("EINVAL", [nest(7, ifindex(0), wanted(4))]),
     ("EINVAL", [nest(7, ifindex(0), wanted(1), wanted(2))]),
-    ("EINVAL", [nest(7, ifindex(0), wanted(1), attribute(11, b""))]),
+    ("EINVAL", [nest(7, ifindex(0), wanted(1), attribute(64, b""))]),
     ("ERANGE", [nest(7, ifindex(0), attribute(4, b"\1\0"))]),
     ("ERANGE", [nest(7, attribute(1, b"\0"), wanted(1))]),
     ("ENODEV", [nest(7, ifindex(0x7FFFFFFF), wanted(1))]),

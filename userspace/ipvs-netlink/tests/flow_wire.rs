@@ -144,7 +144,7 @@ fn alias_has_an_address_of_each_family() {
     assert!(Alias::parse(&hex("1400 0100 20010db8000000000000000000000001")).is_err());
 }
 
-/// IFINDEX, NAME, MODE, CONFIGURED, HITS, MISSES, two DETOURs and NATIVE_XDP of an interface that is
+/// IFINDEX, NAME, MODE, CONFIGURED, HITS, MISSES, two DETOURs, NATIVE_XDP, XDP_HITS and an XDP_DETOUR of an interface that is
 /// passed at ingress, as asked for.
 const WAN: &str = "
     0800 0100 02000000
@@ -155,7 +155,9 @@ const WAN: &str = "
     0c00 0600 0300000000000000
     1c00 0780 0a00 0100 666c616773 00 0000 0c00 0200 0700000000000000
     1c00 0780 0c00 0100 7265667265736800 0c00 0200 0100000000000000
-    0400 0800";
+    0400 0800
+    0c00 0b00 0800000000000000
+    1c00 0c80 0a00 0100 666c616773 00 0000 0c00 0200 0200000000000000";
 
 #[test]
 fn interfaces_follow_what_holds_for_all() {
@@ -182,8 +184,10 @@ fn interfaces_follow_what_holds_for_all() {
         wish: Wish::Ingress,
         native_xdp: true,
         hits: (1 << 63) + 9,
+        xdp_hits: 8,
         misses: 3,
         detours: vec![detour("flags", 7), detour("refresh", 1)],
+        xdp_detours: vec![detour("flags", 2)],
         reason: None,
     };
     assert_eq!(found.interfaces[1], wanted);

@@ -4,6 +4,7 @@
 //! Nothing is decided here. Values stay text, because the plan can say better what is wrong with
 //! them, and all options are optional, because what goes with what is a table of the plan.
 
+mod capture;
 mod explain;
 mod fastpath;
 
@@ -14,6 +15,7 @@ use clap::{ArgAction, Command, CommandFactory, Parser};
 
 use crate::failure::Failure;
 
+pub use capture::CaptureArgs;
 pub use explain::ExplainArgs;
 pub use fastpath::{FastpathArgs, FastpathChange};
 
@@ -43,6 +45,8 @@ Examples:
   Do packets pass the IP layer by? No fast path on one interface
     rsipvsadm fastpath
     rsipvsadm fastpath set eth0 off
+  What does XDP forward, which tcpdump does not see?
+    rsipvsadm capture eth0 | tcpdump -nr -
   Keep the rules over a reboot
     rsipvsadm -Sn > rules
     rsipvsadm -R < rules
@@ -54,6 +58,9 @@ const EXPLAIN: &str = "explain";
 /// The word for the way that packets take.
 const FASTPATH: &str = "fastpath";
 
+/// The word that shows what XDP forwards.
+const CAPTURE: &str = "capture";
+
 /// All options as they were given.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(
@@ -63,7 +70,8 @@ const FASTPATH: &str = "fastpath";
     after_long_help = EXAMPLES,
     disable_version_flag = true,
     override_usage = "rsipvsadm COMMAND [SERVICE] [OPTIONS]\n       rsipvsadm explain PROTO SRC DST\n       \
-        rsipvsadm fastpath [INTERFACE]\n       rsipvsadm fastpath set INTERFACE|all MODE"
+        rsipvsadm fastpath [INTERFACE]\n       rsipvsadm fastpath set INTERFACE|all MODE\n       \
+        rsipvsadm capture INTERFACE [FILTER]"
 )]
 #[allow(missing_docs, reason = "the comments below are the help texts")]
 pub struct Args {
@@ -380,6 +388,8 @@ pub enum Parsed {
     Explain(ExplainArgs),
     /// Showing or setting fast paths.
     Fastpath(FastpathArgs),
+    /// The wish to see what XDP forwards.
+    Capture(CaptureArgs),
     /// A question about the program itself, with the answer.
     Text(String),
 }
@@ -401,6 +411,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Fa
             let args = FastpathArgs::try_parse_from(arguments.iter().skip(1));
             return read(args, word, Parsed::Fastpath);
         }
+        Some(word @ CAPTURE) => {
+            let args = CaptureArgs::try_parse_from(arguments.iter().skip(1));
+            return read(args, word, Parsed::Capture);
+        }
         _ => {}
     }
     let words = arguments.into_iter().enumerate().flat_map(|(place, word)| {
@@ -420,6 +434,7 @@ pub fn command() -> Command {
     Args::command()
         .subcommand(ExplainArgs::command())
         .subcommand(FastpathArgs::command())
+        .subcommand(CaptureArgs::command())
         .disable_help_subcommand(true)
 }
 

@@ -38,6 +38,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         cli::Parsed::Fastpath(args) => {
             run::run(&plan::Plan::fastpath(&args)?).map(|()| ExitCode::SUCCESS)
         }
+        cli::Parsed::Capture(args) => {
+            let capture = plan::capture(&args)?;
+            run::capture(&capture).map(|()| ExitCode::SUCCESS)
+        }
         cli::Parsed::Args(args) => {
             let plan = plan::Plan::new(&args, &names::System)?;
             run::run(&plan).map(|()| ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ use rsipvsadm::output::{fastpath, json};
 use rsipvsadm::plan::fastpath::{Display, Target};
 use rsipvsadm::plan::Plan;
 use serde_json::{json, Value};
+use xdp_loader::Holder;
 
 fn plan(line: &str) -> Result<Plan, Failure> {
     match cli::parse(line.split_whitespace().map(Into::into))? {
@@ -46,6 +47,7 @@ fn wishes_are_for_one_or_for_all() {
         ("all off", Target::All, Wish::Off),
         ("all auto", Target::All, Wish::Automatic),
         ("eth0 ingress", one.clone(), Wish::Ingress),
+        ("eth0 xdp", one.clone(), Wish::Xdp),
         ("eth0 auto", one, Wish::Automatic),
         ("set off", Target::One("set".to_owned()), Wish::Off),
     ] {
@@ -73,9 +75,9 @@ fn nonsense_is_named() {
         ),
         (
             "set eth0",
-            "<off|ingress|auto> is missing; see rsipvsadm fastpath --help",
+            "<off|ingress|xdp|auto> is missing; see rsipvsadm fastpath --help",
         ),
-        ("set eth0 on", "MODE: on is none of off, ingress, auto"),
+        ("set eth0 on", "MODE: on is none of off, ingress, xdp, auto"),
         ("set eth0 off more", "more belongs to no option"),
         ("eth0 set all off", "eth0 does not go with set"),
         ("--json set all off", "--json does not go with set"),
@@ -99,6 +101,15 @@ fn detours(pairs: &[(&str, u64)]) -> Vec<Detour> {
     pairs.iter().map(detour).collect()
 }
 
+fn holder() -> Holder {
+    Holder {
+        program: 5,
+        interface: Some("wan".to_owned()),
+        is_attached: true,
+        pin: Some("/sys/fs/bpf/rsipvs/wan-5".into()),
+    }
+}
+
 fn found() -> FastPaths {
     let lo = Interface {
         index: 1,
@@ -107,8 +118,10 @@ fn found() -> FastPaths {
         wish: Wish::Automatic,
         native_xdp: false,
         hits: 0,
+        xdp_hits: 0,
         misses: 0,
         detours: Vec::new(),
+        xdp_detours: Vec::new(),
         reason: Some("loopback".to_owned()),
     };
     let wan = Interface {
@@ -118,8 +131,10 @@ fn found() -> FastPaths {
         wish: Wish::Automatic,
         native_xdp: true,
         hits: 123_456,
+        xdp_hits: 123_000,
         misses: 45,
         detours: detours(&[("ttl", 1), ("flags", 200), ("class", 1), ("refresh", 110)]),
+        xdp_detours: detours(&[("family", 456)]),
         reason: None,
     };
     let lan = Interface {
@@ -127,8 +142,10 @@ fn found() -> FastPaths {
         name: "enp3s0f0np0".to_owned(),
         wish: Wish::Ingress,
         hits: 5,
+        xdp_hits: 0,
         misses: 0,
         detours: detours(&[("flags", 0)]),
+        xdp_detours: Vec::new(),
         ..wan.clone()
     };
     FastPaths {
@@ -141,13 +158,13 @@ fn found() -> FastPaths {
 #[test]
 fn table_names_the_most_frequent_detours() {
     assert_eq!(
-        fastpath::table(&found(), Some(true), false),
+        fastpath::table(&found(), Some(true), &[], false),
         "\
 Fast paths (all=auto, flows=7)
-Interface   Mode    Asked   NativeXDP Hits         Misses       LongWay
-lo          off     auto    no        0            0            loopback
-wan         ingress auto    yes       123456       45           312 (flags 200, refresh 110, class 1, ...)
-enp3s0f0np0 ingress ingress yes       5            0            0
+Interface   Mode    Asked   NativeXDP Hits         InXDP        Misses       LongWay
+lo          off     auto    no        0            0            0            loopback
+wan         ingress auto    yes       123456       123000       45           312 (flags 200, refresh 110, class 1, ...)
+enp3s0f0np0 ingress ingress yes       5            0            0            0
 "
     );
 }
@@ -159,26 +176,29 @@ fn table_names_all_detours_if_asked_to_and_the_switch_if_it_is_off() {
     found.interfaces.pop();
     (found.wish, found.flows) = (Wish::Off, None);
     assert_eq!(
-        fastpath::table(&found, Some(false), true),
+        fastpath::table(&found, Some(false), &[holder()], true),
         "\
 Fast paths (all=off)
 All are switched off by net.ipv4.vs.fullnat_fastpath=0
-Interface Mode    Asked   NativeXDP Hits         Misses       LongWay
-wan       ingress auto    yes       123456       45           312
+Interface Mode    Asked   NativeXDP Hits         InXDP        Misses       LongWay
+wan       ingress auto    yes       123456       123000       45           312
   flags                200
   refresh              110
   class                1
   ttl                  1
+  not in xdp: family   456
+ip_vs_flow.ko cannot be unloaded: XDP program 5 on wan, held by /sys/fs/bpf/rsipvs/wan-5
 "
     );
     // A switch that cannot be read is nothing to speak of.
-    let unknown = fastpath::table(&found, None, true);
+    let unknown = fastpath::table(&found, None, &[], true);
     assert!(!unknown.contains("switched"), "{unknown}");
 }
 
 #[test]
 fn json_says_all_of_it() {
-    let value: Value = serde_json::from_str(&json::fast_paths(&found(), Some(true))).unwrap();
+    let value: Value =
+        serde_json::from_str(&json::fast_paths(&found(), Some(true), &[holder()])).unwrap();
     assert_eq!(value["enabled"], true);
     assert_eq!(
         (&value["asked"], &value["flows"]),
@@ -186,12 +206,17 @@ fn json_says_all_of_it() {
     );
     let wan = json!({
         "interface": "wan", "index": 2, "mode": "ingress", "asked": "auto", "native_xdp": true,
-        "hits": 123_456, "misses": 45,
+        "hits": 123_456, "xdp_hits": 123_000, "misses": 45,
         "detours": {"ttl": 1, "flags": 200, "class": 1, "refresh": 110}, "reason": null,
+        "xdp_detours": {"family": 456},
     });
     assert_eq!(value["interfaces"][1], wan);
     assert_eq!(value["interfaces"][0]["reason"], "loopback");
-    let unknown: Value = serde_json::from_str(&json::fast_paths(&found(), None)).unwrap();
+    let program = json!({
+        "id": 5, "interface": "wan", "attached": true, "pin": "/sys/fs/bpf/rsipvs/wan-5",
+    });
+    assert_eq!(value["programs"], json!([program]));
+    let unknown: Value = serde_json::from_str(&json::fast_paths(&found(), None, &[])).unwrap();
     assert_eq!(unknown["enabled"], Value::Null);
 }
 
@@ -214,7 +239,7 @@ fn obey(found: &mut FastPaths, rules: &str) {
 
 #[test]
 fn rules_make_the_same_wishes_again() {
-    const WISHES: [Wish; 3] = [Wish::Automatic, Wish::Off, Wish::Ingress];
+    const WISHES: [Wish; 4] = [Wish::Automatic, Wish::Off, Wish::Ingress, Wish::Xdp];
     let wishes = |found: &FastPaths| {
         let each: Vec<_> = found.interfaces.iter().map(|one| one.wish).collect();
         (found.wish, each)
@@ -241,5 +266,5 @@ fn rules_make_the_same_wishes_again() {
             }
         }
     }
-    assert_eq!(seen, 27);
+    assert_eq!(seen, 64);
 }

@@ -40,7 +40,7 @@ fn addr(text: &str) -> IpAddr {
 fn plan(line: &str) -> Result<Plan, Failure> {
     match cli::parse(line.split_whitespace().map(Into::into))? {
         Parsed::Args(args) => Plan::new(&args, &Hosts),
-        Parsed::Explain(_) => panic!("{line} is a question"),
+        Parsed::Explain(_) | Parsed::Capture(_) => panic!("{line} is a question"),
         Parsed::Fastpath(args) => Plan::fastpath(&args),
         Parsed::Text(text) => panic!("{line} prints {text}"),
     }
@@ -183,7 +183,14 @@ fn examples_of_the_manual_are_understood() {
         .collect();
     assert!(examples.len() >= 10);
     for line in examples {
-        let words = line.split(['<', '>']).next().unwrap();
+        let words = line.split(['<', '>', '|']).next().unwrap();
+        if words.starts_with("rsipvsadm capture ") {
+            match cli::parse(words.split_whitespace().map(Into::into)) {
+                Ok(Parsed::Capture(args)) => rsipvsadm::plan::capture(&args).unwrap(),
+                other => panic!("{line}: {other:?}"),
+            };
+            continue;
+        }
         if words.starts_with("rsipvsadm explain ") {
             match cli::parse(words.split_whitespace().map(Into::into)) {
                 Ok(Parsed::Explain(args)) => rsipvsadm::plan::question(&args, &Hosts).unwrap(),

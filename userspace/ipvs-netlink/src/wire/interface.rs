@@ -109,10 +109,15 @@ pub struct Interface {
     pub native_xdp: bool,
     /// Packets that took the fast path.
     pub hits: u64,
+    /// Those of them that an XDP program has forwarded.
+    pub xdp_hits: u64,
     /// Packets that belong to no flow.
     pub misses: u64,
     /// Packets that belong to a flow, or may, and took the long way.
     pub detours: Vec<Detour>,
+    /// Packets that the XDP program has left to what comes behind, where they may still have taken the fast
+    /// path.
+    pub xdp_detours: Vec<Detour>,
     /// Why it has no fast path.
     pub reason: Option<String>,
 }
@@ -158,11 +163,13 @@ impl FastPaths {
             return Ok(());
         }
         let count = |wanted, name| find(wanted).map_or(Ok(0), |value| value.u64(name));
-        let mut detours = Vec::new();
+        let (mut detours, mut xdp_detours) = (Vec::new(), Vec::new());
         for attribute in each(nest, "interface") {
             let attribute = attribute?;
-            if attribute.id == interface::DETOUR {
-                detours.push(Detour::parse(attribute.payload)?);
+            match attribute.id {
+                interface::DETOUR => detours.push(Detour::parse(attribute.payload)?),
+                interface::XDP_DETOUR => xdp_detours.push(Detour::parse(attribute.payload)?),
+                _ => {}
             }
         }
         let reason = find(interface::REASON).map(|reason| reason.text("reason"));
@@ -173,8 +180,10 @@ impl FastPaths {
             wish,
             native_xdp: find(interface::NATIVE_XDP).is_some(),
             hits: count(interface::HITS, "hits")?,
+            xdp_hits: count(interface::XDP_HITS, "hits of XDP")?,
             misses: count(interface::MISSES, "misses")?,
             detours,
+            xdp_detours,
             reason: reason.transpose()?,
         });
         Ok(())

@@ -13,6 +13,8 @@ Examples:
     rsipvsadm fastpath set eth0 off
     rsipvsadm fastpath set all off
     rsipvsadm fastpath set all auto
+  In the driver, where tcpdump does not see packets; rsipvsadm capture does
+    rsipvsadm fastpath set eth0 xdp
 
 Exit status: 0 done, 1 it did not work, 2 the command line is wrong.";
 
@@ -33,7 +35,7 @@ Examples:
     after_long_help = EXAMPLES,
     disable_help_subcommand = true,
     override_usage = "rsipvsadm fastpath [INTERFACE] [--detours] [--json]\n       \
-        rsipvsadm fastpath set INTERFACE|all off|ingress|auto"
+        rsipvsadm fastpath set INTERFACE|all off|ingress|xdp|auto"
 )]
 #[allow(missing_docs, reason = "the comments below are the help texts")]
 pub struct FastpathArgs {
@@ -60,15 +62,17 @@ pub enum FastpathChange {
     /// Ask for a fast path, or for none.
     #[command(
         after_long_help = SET_EXAMPLES,
-        override_usage = "rsipvsadm fastpath set INTERFACE|all off|ingress|auto"
+        override_usage = "rsipvsadm fastpath set INTERFACE|all off|ingress|xdp|auto"
     )]
     Set {
         /// The interface, or all: those that will come, too. All forgets what was said about one.
         #[arg(value_name = "INTERFACE|all")]
         interface: String,
         /// off: packets go through the hooks of IPVS. ingress: packets of established connections are
-        /// translated and sent where the driver hands them to the stack. auto: what is best.
-        #[arg(value_name = "off|ingress|auto")]
+        /// translated and sent where the driver hands them to the stack. xdp: in the driver, which must have
+        /// native XDP; what it leaves is seen at ingress. auto: xdp on a NIC whose driver has it, ingress
+        /// elsewhere.
+        #[arg(value_name = "off|ingress|xdp|auto")]
         mode: String,
     },
 }

@@ -2,6 +2,7 @@
 //! Interfaces and their fast paths in columns.
 
 use ipvs_netlink::{Detour, FastPaths, Interface, Wish};
+use xdp_loader::Holder;
 
 use crate::plan::fastpath::ALL;
 
@@ -9,9 +10,15 @@ use crate::plan::fastpath::ALL;
 const TOP: usize = 3;
 
 /// The table: a row for each interface, with the most frequent detours or with all of them below.
-/// `enabled` is the switch over all of them, if it could be read.
+/// `enabled` is the switch over all of them, if it could be read, `holders` are the XDP programs that keep the
+/// module.
 #[must_use]
-pub fn table(found: &FastPaths, enabled: Option<bool>, all_detours: bool) -> String {
+pub fn table(
+    found: &FastPaths,
+    enabled: Option<bool>,
+    holders: &[Holder],
+    all_detours: bool,
+) -> String {
     let mut out = format!("Fast paths ({ALL}={}", found.wish.word());
     if let Some(flows) = found.flows {
         out += &format!(", flows={flows}");
@@ -23,8 +30,8 @@ pub fn table(found: &FastPaths, enabled: Option<bool>, all_detours: bool) -> Str
     let names = found.interfaces.iter();
     let width = names.map(|one| one.name.len()).max().unwrap_or(0).max(9);
     out += &format!(
-        "{:width$} {:<7} {:<7} {:<9} {:<12} {:<12} {}\n",
-        "Interface", "Mode", "Asked", "NativeXDP", "Hits", "Misses", "LongWay"
+        "{:width$} {:<7} {:<7} {:<9} {:<12} {:<12} {:<12} {}\n",
+        "Interface", "Mode", "Asked", "NativeXDP", "Hits", "InXDP", "Misses", "LongWay"
     );
     for interface in &found.interfaces {
         let sorted = sorted(&interface.detours);
@@ -33,17 +40,27 @@ pub fn table(found: &FastPaths, enabled: Option<bool>, all_detours: bool) -> Str
             None => long_way(&sorted, all_detours),
         };
         out += &format!(
-            "{:width$} {:<7} {:<7} {:<9} {:<12} {:<12} {last}\n",
+            "{:width$} {:<7} {:<7} {:<9} {:<12} {:<12} {:<12} {last}\n",
             interface.name,
             interface.mode.word(),
             interface.wish.word(),
             if interface.native_xdp { "yes" } else { "no" },
             interface.hits,
+            interface.xdp_hits,
             interface.misses,
         );
-        for detour in sorted.iter().filter(|_| all_detours) {
+        if !all_detours {
+            continue;
+        }
+        for detour in sorted {
             out += &format!("  {:<20} {}\n", detour.name, detour.packets);
         }
+        for detour in self::sorted(&interface.xdp_detours) {
+            out += &format!("  not in xdp: {:<8} {}\n", detour.name, detour.packets);
+        }
+    }
+    for holder in holders {
+        out += &format!("ip_vs_flow.ko cannot be unloaded: {holder}\n");
     }
     out
 }

@@ -5,12 +5,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipvs_netlink::{
-    Counter, Daemon, Dest, FastPaths, Interface, LocalAddress, Netmask, Options, Protocol, Service,
-    ServiceFlags, ServiceId, Stats, Timeouts,
+    Counter, Daemon, Dest, Detour, FastPaths, Interface, LocalAddress, Netmask, Options, Protocol,
+    Service, ServiceFlags, ServiceId, Stats, Timeouts,
 };
 use serde::Serialize;
+use xdp_loader::Holder;
 
 use super::laddrs::ServiceLaddrs;
 use super::table::{method_word, sched_flags};
@@ -158,6 +160,15 @@ struct FastPathsEntry<'a> {
     asked: &'static str,
     flows: Option<u32>,
     interfaces: Vec<InterfaceEntry<'a>>,
+    programs: Vec<ProgramEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProgramEntry<'a> {
+    id: u32,
+    interface: Option<&'a str>,
+    attached: bool,
+    pin: Option<&'a Path>,
 }
 
 #[derive(Serialize)]
@@ -168,8 +179,10 @@ struct InterfaceEntry<'a> {
     asked: &'static str,
     native_xdp: bool,
     hits: u64,
+    xdp_hits: u64,
     misses: u64,
     detours: BTreeMap<&'a str, u64>,
+    xdp_detours: BTreeMap<&'a str, u64>,
     reason: Option<&'a str>,
 }
 
@@ -311,9 +324,25 @@ impl From<&LocalAddress> for LaddrEntry {
     }
 }
 
+impl<'a> From<&'a Holder> for ProgramEntry<'a> {
+    fn from(holder: &'a Holder) -> Self {
+        ProgramEntry {
+            id: holder.program,
+            interface: holder.interface.as_deref(),
+            attached: holder.is_attached,
+            pin: holder.pin.as_deref(),
+        }
+    }
+}
+
 impl<'a> From<&'a Interface> for InterfaceEntry<'a> {
     fn from(interface: &'a Interface) -> Self {
-        let detours = interface.detours.iter();
+        fn by_name(detours: &[Detour]) -> BTreeMap<&str, u64> {
+            let detours = detours.iter();
+            detours
+                .map(|one| (one.name.as_str(), one.packets))
+                .collect()
+        }
         InterfaceEntry {
             interface: &interface.name,
             index: interface.index,
@@ -321,10 +350,10 @@ impl<'a> From<&'a Interface> for InterfaceEntry<'a> {
             asked: interface.wish.word(),
             native_xdp: interface.native_xdp,
             hits: interface.hits,
+            xdp_hits: interface.xdp_hits,
             misses: interface.misses,
-            detours: detours
-                .map(|one| (one.name.as_str(), one.packets))
-                .collect(),
+            detours: by_name(&interface.detours),
+            xdp_detours: by_name(&interface.xdp_detours),
             reason: interface.reason.as_deref(),
         }
     }
@@ -391,13 +420,15 @@ pub fn counters(counters: &[Counter]) -> String {
     })
 }
 
-/// Interfaces and their fast paths; `enabled` is the switch over all of them, if it could be read.
+/// Interfaces and their fast paths; `enabled` is the switch over all of them, if it could be read, `holders` are
+/// the XDP programs that keep the module.
 #[must_use]
-pub fn fast_paths(found: &FastPaths, enabled: Option<bool>) -> String {
+pub fn fast_paths(found: &FastPaths, enabled: Option<bool>, holders: &[Holder]) -> String {
     text(&FastPathsEntry {
         enabled,
         asked: found.wish.word(),
         flows: found.flows,
         interfaces: found.interfaces.iter().map(InterfaceEntry::from).collect(),
+        programs: holders.iter().map(ProgramEntry::from).collect(),
     })
 }

@@ -8,7 +8,7 @@ use crate::cli::{FastpathArgs, FastpathChange};
 use crate::failure::Failure;
 
 /// What can be asked for.
-const WISHES: [Wish; 3] = [Wish::Off, Wish::Ingress, Wish::Automatic];
+const WISHES: [Wish; 4] = [Wish::Off, Wish::Ingress, Wish::Xdp, Wish::Automatic];
 /// The word for all interfaces.
 pub const ALL: &str = "all";
 

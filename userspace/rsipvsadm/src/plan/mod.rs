@@ -9,10 +9,12 @@ pub mod server;
 pub mod service;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipvs_netlink::{Daemon, DaemonState, DestId, Method, Protocol, ServiceId, Timeouts, Wish};
+use xdp_loader::Filter;
 
-use crate::cli::{Args, ExplainArgs};
+use crate::cli::{Args, CaptureArgs, ExplainArgs};
 use crate::explain::Question;
 use crate::failure::Failure;
 use crate::names::Resolve;
@@ -181,6 +183,37 @@ impl Plan {
             }
         })
     }
+}
+
+/// What is to be captured, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// Interface that packets come in by.
+    pub interface: String,
+    /// Which of them.
+    pub filter: Filter,
+    /// How many; all, until somebody ends it.
+    pub count: Option<u64>,
+    /// File that they go to; standard output.
+    pub file: Option<PathBuf>,
+}
+
+/// Reads the wish of `capture`.
+///
+/// # Errors
+///
+/// [`Failure::Usage`] naming the word that makes no sense.
+pub fn capture(args: &CaptureArgs) -> Result<Capture, Failure> {
+    let filter = Filter::parse(&args.filter);
+    let count = args.count.as_deref();
+    Ok(Capture {
+        interface: args.interface.clone(),
+        filter: filter.map_err(|error| Failure::usage(format!("FILTER: {error}")))?,
+        count: count.map_or(Ok(None), |text| {
+            number("--count", text, 1..=u64::MAX).map(Some)
+        })?,
+        file: args.write.clone(),
+    })
 }
 
 /// Reads the question of `explain`, and whether the answer is JSON.

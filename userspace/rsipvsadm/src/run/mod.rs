@@ -2,6 +2,7 @@
 //! Doing what was planned.
 
 mod alias;
+mod capture;
 mod connections;
 mod explain;
 mod fastpath;
@@ -21,6 +22,7 @@ use crate::names;
 use crate::plan::{Listing, Plan};
 use session::Session;
 
+pub use capture::capture;
 pub use explain::explain;
 
 /// Why FullNAT and one-packet scheduling exclude each other.
@@ -106,7 +108,9 @@ fn rule(words: &[&str]) -> Result<Plan, Failure> {
     let program = std::iter::once(&"rsipvsadm");
     let arguments = program.chain(words).map(|word| (*word).into());
     let plan = match cli::parse(arguments)? {
-        Parsed::Text(_) | Parsed::Explain(_) => return Err(Failure::usage("this is no rule")),
+        Parsed::Text(_) | Parsed::Explain(_) | Parsed::Capture(_) => {
+            return Err(Failure::usage("this is no rule"))
+        }
         Parsed::Fastpath(args) => Plan::fastpath(&args)?,
         Parsed::Args(args) => Plan::new(&args, &names::System)?,
     };
