@@ -23,9 +23,8 @@ use wire::Ethernet;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
 
-// SAFETY: It takes nothing and is called in process context.
 unsafe extern "C" {
-    /// Tells BPF that programs may call us; in `kfunc.c`.
+    /// Tells BPF that programs may call us; in `kfunc.c`. Safe: it takes nothing that could be wrong.
     safe fn ip_vs_flow_register_kfunc() -> ffi::c_int;
 }
 
