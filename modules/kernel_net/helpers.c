@@ -44,7 +44,9 @@ void kn_this_cpu_inc(u64 __percpu *counter) { this_cpu_inc(*counter); }
 void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes) { this_cpu_inc(*packets); this_cpu_add(*all, bytes); }
 u64 kn_percpu_sum(u64 __percpu *counter) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += *per_cpu_ptr(counter, cpu); return sum; }
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *)) { return proc_create_net_single(name, 0444, net->proc_net, show, NULL); }
+struct proc_dir_entry *kn_proc_create_net(struct net *net, const char *name, const struct seq_operations *operations) { return proc_create_net_data(name, 0444, net->proc_net, operations, sizeof(struct seq_net_private), NULL); }
 bool kn_refcount_inc_not_zero(refcount_t *r) { return refcount_inc_not_zero(r); }
+struct net *kn_seq_file_net(struct seq_file *file) { return seq_file_net(file); }
 struct net *kn_seq_file_single_net(struct seq_file *file) { return seq_file_single_net(file); }
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len) { return pskb_may_pull(skb, len); }
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom) { return skb_cow_head(skb, headroom); }

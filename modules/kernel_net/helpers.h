@@ -48,9 +48,11 @@ void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes
 u64 kn_percpu_sum(u64 __percpu *counter);
 /* linux/proc_fs.h */
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *));
+struct proc_dir_entry *kn_proc_create_net(struct net *net, const char *name, const struct seq_operations *operations);
 /* linux/refcount.h */
 bool kn_refcount_inc_not_zero(refcount_t *r);
 /* linux/seq_file_net.h */
+struct net *kn_seq_file_net(struct seq_file *file);
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
 int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len);

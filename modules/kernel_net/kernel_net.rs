@@ -31,6 +31,7 @@
 //! | `sysctl` | settings per namespace |
 //! | `table` | a hash table read under RCU |
 //! | `time` | jiffies |
+//! | `trust` | a setting: whose word is taken |
 //! | `xdp` | frames that a driver shows to XDP |
 
 use kernel::alloc::{flags, Flags};
@@ -58,6 +59,7 @@ pub mod sockopt;
 pub mod sysctl;
 pub mod table;
 pub mod time;
+pub mod trust;
 pub mod xdp;
 
 /// IPv4, as the kernel numbers address families.
