@@ -56,7 +56,7 @@ impl AddressFilter {
     }
 
     /// Whether the packet that begins with these bytes may be for one of the addresses.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn may_be_for(&self, packet: &[u8]) -> bool {
         let end = match packet.first() {
             Some(first) if first >> 4 == 6 => 40,

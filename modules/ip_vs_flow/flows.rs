@@ -168,7 +168,7 @@ impl Flows {
     }
 
     /// Whether the packet that begins with these bytes may belong to one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn may_have(&self, packet: &[u8]) -> bool {
         self.addresses.may_be_for(packet)
     }
@@ -179,7 +179,7 @@ impl Flows {
     }
 
     /// The flow of packets that arrive with this tuple, and which way they go.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find<'a>(
         &'a self,
         arriving: &Tuple,

@@ -18,7 +18,6 @@ use kernel_net::rcu;
 use nat::{Detour, Headers, Plain, Rewrite, Tuple};
 
 use crate::flows::BoundFlow;
-use crate::namespace::Namespace;
 
 /// A packet that may pass.
 pub(crate) struct Passage<'a> {
@@ -29,16 +28,15 @@ pub(crate) struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    /// Of the packet that begins with these bytes and has these headers. Nothing is changed yet.
-    #[inline]
+    /// Of a flow's packet of that direction that begins with these bytes and has these headers.
+    /// Nothing is changed yet.
+    #[inline(always)]
     pub(crate) fn of(
-        namespace: &'a Namespace,
+        (bound, direction): (&'a BoundFlow, Direction),
         start: &[u8],
         headers: &Headers,
         guard: &'a rcu::Guard,
     ) -> Result<Self, Detour> {
-        let found = namespace.flows().find(&headers.tuple, guard);
-        let (bound, direction) = found.ok_or(Detour::NoFlow)?;
         let from_client = direction == Direction::Request;
         let plain = Plain::of(start, headers, from_client)?;
         if bound.is_stale(direction) {
@@ -57,7 +55,7 @@ impl<'a> Passage<'a> {
     }
 
     /// The addresses and ports it leaves with.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn to(&self) -> Tuple {
         match self.direction {
             Direction::Request => self.bound.server(),
@@ -66,7 +64,7 @@ impl<'a> Passage<'a> {
     }
 
     /// The translation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rewrite<'t>(&self, to: &'t Tuple) -> Rewrite<'t> {
         match self.direction {
             Direction::Request => self.bound.flow.request(to),
@@ -75,7 +73,7 @@ impl<'a> Passage<'a> {
     }
 
     /// The last word before the packet is changed: IPVS's statistics.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&self, len: usize, guard: &rcu::Guard) -> Result<(), Detour> {
         let conn = self.bound.conn.peek(guard);
         match conn.count(self.direction, len, guard) {

@@ -103,6 +103,7 @@ fn has_source_route(packet: &Packet<'_>, headers: &Headers) -> bool {
 const MIN_HEADER: usize = 20;
 
 /// The size of a packet that fits into `mtu` bytes when it has got a header of the other family.
+#[inline]
 pub(crate) fn mtu_of_sender(mtu: u32, headers: &Headers, to: Family) -> u32 {
     let (old, new) = (headers.transport, siit::header_len(to));
     // CAST: Bytes of a header; lossless on 64 bits.

@@ -18,7 +18,7 @@ use wire::Udp;
 /// whether the stack has put it together from fragments; it is asked only where the family changes.
 ///
 /// A packet that stays in its family is either translated or as it was.
-#[inline]
+#[inline(always)]
 pub(crate) fn translate(
     packet: &mut Packet<'_>,
     headers: &mut Headers,
@@ -27,7 +27,11 @@ pub(crate) fn translate(
     reassembled: bool,
 ) -> Result<(), Counter> {
     if headers.tuple.family != rewrite.to.family {
-        return change_family(packet, headers, rewrite, hops, reassembled);
+        // Copies, so that the rest need not keep the originals in memory.
+        let (mut copy, to) = (*headers, *rewrite.to);
+        let result = change_family(packet, &mut copy, &rewrite.with_to(&to), hops, reassembled);
+        *headers = copy;
+        return result;
     }
     let state = packet.prepare_checksum();
     let bytes = packet.write(headers.end).ok_or(Counter::NoMemory)?;

@@ -18,43 +18,17 @@ impl Conn {
     /// has.
     #[inline]
     pub fn count(&self, direction: Direction, bytes: usize, _guard: &rcu::Guard) -> bool {
-        // CAST: Lossless on 64 bits.
-        let bytes = bytes as u64;
+        let out = direction == Direction::Reply;
         // SAFETY: The connection holds its server. While the server is available its service is
         // there, and both outlive the RCU section that the guard stands for.
         unsafe {
-            let conn = self.as_ptr();
-            let Some(dest) = (&raw const (*conn).dest).read_volatile().as_ref() else {
-                return false;
-            };
-            if (&raw const dest.cflags).read_volatile() & AVAILABLE == 0 {
+            let dest = (&raw const (*self.as_ptr()).dest).read_volatile();
+            if dest.is_null() || (&raw const (*dest).cflags).read_volatile() & AVAILABLE == 0 {
                 return false;
             }
-            count(dest.stats.cpustats, direction, bytes);
-            if let Some(service) = (&raw const dest.svc).read_volatile().as_ref() {
-                count(service.stats.cpustats, direction, bytes);
-            }
-            if let Some(total) = (*(*conn).ipvs).tot_stats.as_ref() {
-                count(total.s.cpustats, direction, bytes);
-            }
+            // CAST: Lossless on 64 bits.
+            c::kn_ip_vs_count(self.as_ptr(), dest, out, bytes as u64);
         }
         true
-    }
-}
-
-/// # Safety
-///
-/// `stats` is a per-CPU allocation of IPVS's.
-#[inline]
-unsafe fn count(stats: *mut c::ip_vs_cpu_stats, direction: Direction, bytes: u64) {
-    // SAFETY: Per-CPU arithmetic on addresses of fields; the helper adds on this CPU, in one
-    // instruction each, as `u64_stats_add()` does on 64 bits.
-    unsafe {
-        let counts = &raw mut (*stats).cnt;
-        let (packets, all) = match direction {
-            Direction::Request => (&raw mut (*counts).inpkts, &raw mut (*counts).inbytes),
-            Direction::Reply => (&raw mut (*counts).outpkts, &raw mut (*counts).outbytes),
-        };
-        c::kn_this_cpu_add_traffic(packets.cast(), all.cast(), bytes);
     }
 }

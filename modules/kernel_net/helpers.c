@@ -35,13 +35,11 @@ bool kn_cpu_online(unsigned int cpu) { return cpu_online(cpu); }
 bool kn_is_err(const void *ptr) { return IS_ERR(ptr); }
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_argument(fregs, n); }
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
-unsigned long kn_jiffies(void) { return jiffies; }
 unsigned long kn_totalram_pages(void) { return totalram_pages(); }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
 void __percpu *kn_alloc_percpu(size_t size, size_t align) { return __alloc_percpu(size, align); }
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu) { return per_cpu_ptr(ptr, cpu); }
 void kn_this_cpu_inc(u64 __percpu *counter) { this_cpu_inc(*counter); }
-void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes) { this_cpu_inc(*packets); this_cpu_add(*all, bytes); }
 u64 kn_percpu_sum(u64 __percpu *counter) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += *per_cpu_ptr(counter, cpu); return sum; }
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *)) { return proc_create_net_single(name, 0444, net->proc_net, show, NULL); }
 struct proc_dir_entry *kn_proc_create_net(struct net *net, const char *name, const struct seq_operations *operations) { return proc_create_net_data(name, 0444, net->proc_net, operations, sizeof(struct seq_net_private), NULL); }
@@ -75,7 +73,6 @@ const char *kn_dev_name(const struct net_device *dev) { return dev->name; }
 struct net_device *kn_dev_next(struct net *net, struct net_device *dev) { return dev ? next_net_device(dev) : first_net_device(net); }
 struct net_device *kn_notifier_dev(const void *info) { return netdev_notifier_info_to_dev(info); }
 int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len) { return pskb_trim_rcsum(skb, len); }
-bool kn_skb_has_vlan_tag(const struct sk_buff *skb) { return skb_vlan_tag_present(skb); }
 u32 kn_dst_cookie(const struct dst_entry *dst, bool v6) { return v6 ? rt6_get_cookie(dst_rt6_info(dst)) : 0; }
 u32 kn_dst_mtu(const struct dst_entry *dst) { return dst_mtu(dst); }
 struct dst_entry *kn_dst_check(struct dst_entry *dst, u32 cookie) { return dst ? dst_check(dst, cookie) : NULL; }
@@ -87,18 +84,22 @@ void kn_genlmsg_cancel(struct sk_buff *skb, void *header) { genlmsg_cancel(skb, 
 void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header); }
 void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info) { icmpv6_send(skb, type, code, info); }
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info) { icmp_send(skb, type, code, info); }
+static __always_inline void count(struct ip_vs_cpu_stats __percpu *stats, bool out, u64 bytes) { struct ip_vs_counters __percpu *cnt = &stats->cnt; this_cpu_inc(*(u64 __percpu *)(out ? &cnt->outpkts : &cnt->inpkts)); this_cpu_add(*(u64 __percpu *)(out ? &cnt->outbytes : &cnt->inbytes), bytes); }
+void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { const struct ip_vs_service *svc = rcu_dereference(dest->svc); count(dest->stats.cpustats, out, bytes); if (svc) count(svc->stats.cpustats, out, bytes); count(cp->ipvs->tot_stats->s.cpustats, out, bytes); }
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
 bool kn_check_net(const struct net *net) { return check_net(net); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
-bool kn_neigh_can_send(const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID; }
+/* What ipv4_dst_check() says, without the calls. */
+static bool rt_is_current(const struct dst_entry *dst) { return READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK && dst_rtable(dst)->rt_genid == rt_genid_ipv4(dev_net_rcu(dst_dev_rcu(dst))); }
+bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID && (v6 ? dst_check(dst, cookie) != NULL : rt_is_current(dst)); }
 bool kn_neigh_is_crowded(const struct neighbour *neigh) { return atomic_read(&neigh->tbl->gc_entries) >= READ_ONCE(neigh->tbl->gc_thresh2); }
 bool kn_neigh_is_dead(const struct neighbour *neigh) { return READ_ONCE(neigh->dead); }
 bool kn_neigh_is_v6(const struct neighbour *neigh) { return neigh->tbl->family == AF_INET6; }
-int kn_skb_make_room(struct sk_buff *skb, const struct neighbour *neigh) { return skb_cow_head(skb, LL_RESERVED_SPACE(neigh->dev)); }
 void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign) { nf_reset_ct(skb); skb_dst_drop(skb); skb_orphan(skb); skb_forward_csum(skb); skb_clear_tstamp(skb); skb->dev = neigh->dev; neigh_output(neigh, skb, foreign); }
+unsigned int kn_neigh_headroom(const struct neighbour *neigh) { return LL_RESERVED_SPACE(neigh->dev); }
 void kn_neigh_release(struct neighbour *neigh) { neigh_release(neigh); }
 struct net_device *kn_neigh_dev(const struct neighbour *neigh) { return neigh->dev; }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }

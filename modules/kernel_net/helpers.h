@@ -18,8 +18,6 @@ bool kn_is_err(const void *ptr);
 struct ftrace_regs;
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n);
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
-/* linux/jiffies.h */
-unsigned long kn_jiffies(void);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
 /* linux/netdevice.h */
@@ -44,7 +42,6 @@ int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb);
 void __percpu *kn_alloc_percpu(size_t size, size_t align);
 void *kn_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void kn_this_cpu_inc(u64 __percpu *counter);
-void kn_this_cpu_add_traffic(u64 __percpu *packets, u64 __percpu *all, u64 bytes);
 u64 kn_percpu_sum(u64 __percpu *counter);
 /* linux/proc_fs.h */
 struct proc_dir_entry *kn_proc_create_net_single(struct net *net, const char *name, int (*show)(struct seq_file *, void *));
@@ -56,7 +53,6 @@ struct net *kn_seq_file_net(struct seq_file *file);
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
 int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len);
-bool kn_skb_has_vlan_tag(const struct sk_buff *skb);
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
 void kn_skb_start_network(struct sk_buff *skb, bool v6);
@@ -98,6 +94,7 @@ void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info);
 /* net/ip6_route.h */
 struct dst_entry *kn_route_output6(struct net *net, u8 dsfield, const struct in6_addr *daddr, const struct in6_addr *saddr);
 /* net/ip_vs.h */
+void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes);
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
@@ -105,12 +102,12 @@ void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
 bool kn_check_net(const struct net *net);
 /* net/neighbour.h */
-bool kn_neigh_can_send(const struct neighbour *neigh);
+bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh);
 bool kn_neigh_is_crowded(const struct neighbour *neigh);
 bool kn_neigh_is_dead(const struct neighbour *neigh);
 bool kn_neigh_is_v6(const struct neighbour *neigh);
-int kn_skb_make_room(struct sk_buff *skb, const struct neighbour *neigh);
 void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign);
+unsigned int kn_neigh_headroom(const struct neighbour *neigh);
 void kn_neigh_release(struct neighbour *neigh);
 struct net_device *kn_neigh_dev(const struct neighbour *neigh);
 bool kn_neigh_address(const struct neighbour *neigh, u8 *to);

@@ -12,7 +12,6 @@
 //! Kernel counterpart: `ip_finish_output2()`; `struct nf_flow_route`.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use kernel::error::to_result;
 use kernel::prelude::*;
 use nat::{Address, Family, Tuple};
 use net_bindings as c;
@@ -42,6 +41,8 @@ pub struct NextHop {
     /// Null: the stack must do more than hand packets to a neighbour.
     neighbour: *mut c::neighbour,
     is_held: AtomicBool,
+    /// Bytes that the link's header may take in front of a packet.
+    headroom: u32,
     /// Whether the neighbour belongs to the other family: IPv4 by way of an IPv6 gateway (RFC 8950).
     is_foreign: bool,
 }
@@ -64,13 +65,22 @@ impl NextHop {
         };
         // SAFETY: The route is valid, and under RCU its device. The lookup reads as many bytes of the
         // address as its family has, and gives a reference or null.
-        let (cookie, neighbour, is_foreign) = unsafe {
+        let (cookie, neighbour, headroom, is_foreign) = unsafe {
             let neighbour = match c::kn_dst_is_plain(dst, is_v6) {
                 true => c::kn_dst_neigh_lookup(dst, key.cast()),
                 false => core::ptr::null_mut(),
             };
             let is_foreign = !neighbour.is_null() && c::kn_neigh_is_v6(neighbour) != is_v6;
-            (c::kn_dst_cookie(dst, is_v6), neighbour, is_foreign)
+            let headroom = match neighbour.is_null() {
+                true => 0,
+                false => c::kn_neigh_headroom(neighbour),
+            };
+            (
+                c::kn_dst_cookie(dst, is_v6),
+                neighbour,
+                headroom,
+                is_foreign,
+            )
         };
         // INVARIANT: The references are those just taken.
         Self {
@@ -78,6 +88,7 @@ impl NextHop {
             cookie,
             neighbour,
             is_held: AtomicBool::new(!neighbour.is_null()),
+            headroom,
             is_foreign,
         }
     }
@@ -96,13 +107,13 @@ impl NextHop {
     }
 
     /// Whether packets can be sent: the route is good, and the neighbour's address known.
-    #[inline]
+    #[inline(always)]
     fn can_send(&self) -> bool {
+        let (dst, is_v6) = (self.route.as_ptr(), self.route.family() == Family::V6);
         // ORDERING: Acquire pairs with the swap in `forget`.
         self.is_held.load(Ordering::Acquire)
-            && self.has_route()
-            // SAFETY: Held, and under RCU.
-            && unsafe { c::kn_neigh_can_send(self.neighbour) }
+            // SAFETY: By the invariant; held, and under RCU.
+            && unsafe { c::kn_hop_can_send(dst, is_v6, self.cookie, self.neighbour) }
     }
 
     /// Whether a new lookup would find no better.
@@ -308,9 +319,12 @@ impl HopCache {
     }
 
     /// The next hop, if packets can be sent by it in the RCU section of the guard.
-    #[inline]
+    #[inline(always)]
     pub fn get<'a>(&self, guard: &'a Guard) -> Option<&'a NextHop> {
-        self.0.read(guard).filter(|hop| hop.can_send())
+        match self.0.read(guard) {
+            Some(hop) if hop.can_send() => Some(hop),
+            _ => None,
+        }
     }
 
     /// As [`Route::output`], for a packet that is sent under the same RCU section; looked up only if the
@@ -363,8 +377,7 @@ impl Packet<'_> {
     /// Makes room for the header of the next hop's link; fails when memory is out.
     #[inline]
     pub fn make_room(&mut self, hop: &NextHop) -> Result {
-        // SAFETY: The packet is ours to change; the neighbour was held in this RCU section.
-        to_result(unsafe { c::kn_skb_make_room(self.as_ptr(), hop.neighbour) })
+        self.reserve(hop.headroom)
     }
 
     /// Hands the packet to the neighbour, past the IP layer's hooks: its headers are final, of the family

@@ -148,16 +148,31 @@ impl Packet<'_> {
     }
 
     /// The first `len` bytes, linear and not shared with a clone.
-    #[inline]
+    #[inline(always)]
     pub fn write(&mut self, len: usize) -> Option<&mut [u8]> {
-        let wanted = u32::try_from(len).ok()?;
-        // SAFETY: By the invariant.
-        if unsafe { c::skb_ensure_writable(self.as_ptr(), wanted) } != 0 {
-            return None;
+        if self.skb().cloned() != 0 || self.linear().len() < len {
+            let wanted = u32::try_from(len).ok()?;
+            // SAFETY: By the invariant.
+            if unsafe { c::skb_ensure_writable(self.as_ptr(), wanted) } != 0 {
+                return None;
+            }
         }
         let data = self.skb().data;
-        // SAFETY: The call succeeded, so that `len` bytes are linear and ours to write.
+        // SAFETY: `len` bytes are linear and in no clone, or the call has made them so.
         Some(unsafe { core::slice::from_raw_parts_mut(data, len) })
+    }
+
+    /// Makes room for so many bytes in front, in no clone; fails when memory is out.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, headroom: u32) -> Result {
+        let skb = self.skb();
+        let free = skb.data.addr().wrapping_sub(skb.head.addr());
+        // CAST: Lossless on 64 bits.
+        if skb.cloned() == 0 && free >= headroom as usize {
+            return Ok(());
+        }
+        // SAFETY: By the invariant.
+        to_result(unsafe { c::kn_skb_cow_head(self.as_ptr(), headroom) })
     }
 
     /// What the checksum field of the transport header holds. A checksum of the whole packet that
@@ -258,15 +273,15 @@ impl Packet<'_> {
         let headers = self.headers();
         let is_inet =
             headers.protocol == ETH_P_IP.to_be() || headers.protocol == ETH_P_IPV6.to_be();
-        // SAFETY: By the invariant.
-        let is_tagged = || unsafe { c::kn_skb_has_vlan_tag(self.as_ptr()) };
-        is_inet && headers.pkt_type() == PACKET_HOST && !is_tagged()
+        // SAFETY: All views of the union are words.
+        let tag = unsafe { headers.__bindgen_anon_2.vlan_all };
+        is_inet && headers.pkt_type() == PACKET_HOST && tag == 0
     }
 
-    /// Whether its kind of frame is what its first bits say.
+    /// Whether its kind of frame says that it is of that family.
     #[inline]
-    pub fn says_its_family(&self) -> bool {
-        let kind = match self.family() {
+    pub fn is_of(&self, family: Family) -> bool {
+        let kind = match family {
             Family::V4 => ETH_P_IP,
             Family::V6 => ETH_P_IPV6,
         };
@@ -289,7 +304,7 @@ impl Packet<'_> {
 
     /// Says where the transport header is, and takes off what is behind the packet's end: what the IP
     /// layer does to what it receives. Fails when memory is out.
-    #[inline]
+    #[inline(always)]
     pub fn settle(&mut self, transport: usize, len: usize) -> Result {
         let headers = self.headers_mut();
         // CAST: A network header is far below 64 KiB.

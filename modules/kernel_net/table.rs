@@ -8,12 +8,12 @@
 //!
 //! Kernel counterpart: `include/linux/rculist.h` (`hlist`), without back links.
 
+use core::marker::PhantomData;
 use core::pin::Pin;
 use core::ptr::{null_mut, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
 use kernel::alloc::{flags, KVVec};
 use kernel::prelude::*;
-use kernel::sync::SetOnce;
 
 use crate::lock::SpinLockBh;
 use crate::rcu::{self, RcuBox};
@@ -121,9 +121,10 @@ impl From<u32> for Hashes {
 /// # Invariants
 ///
 /// Every pointer in a chain comes from [`RcuBox::into_raw`]; the table owns it until it is unlinked
-/// under the lock of its bucket.
+/// under the lock of its bucket. `storage` is null or comes from a `KBox`, and stays once it is there.
 pub struct Table<T: Entry> {
-    storage: SetOnce<Storage<T>>,
+    storage: AtomicPtr<Storage<T>>,
+    _owned: PhantomData<KBox<Storage<T>>>,
 }
 
 /// # Invariants
@@ -158,7 +159,8 @@ impl<T: Entry> Table<T> {
     /// A table without buckets.
     pub const fn empty() -> Self {
         Self {
-            storage: SetOnce::new(),
+            storage: AtomicPtr::new(null_mut()),
+            _owned: PhantomData,
         }
     }
 
@@ -171,28 +173,45 @@ impl<T: Entry> Table<T> {
 
     /// Gives the table 2^`bits` buckets, unless it has some. Process context.
     pub fn reserve(&self, bits: u32) -> Result {
-        if self.storage.as_ref().is_none() {
-            // Another thread may have been quicker: its buckets are as good.
-            self.storage.populate(Storage::new(bits)?);
+        if self.storage().is_none() {
+            let new = KBox::into_raw(KBox::new(Storage::new(bits)?, flags::GFP_KERNEL)?);
+            // ORDERING: Release pairs with the acquire in `storage`: the buckets are seen initialised.
+            let swapped = self.storage.compare_exchange(
+                null_mut(),
+                new,
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            if swapped.is_err() {
+                // Another thread was quicker: its buckets are as good.
+                // SAFETY: It comes from `into_raw`, and nobody has seen it.
+                drop(unsafe { KBox::from_raw(new) });
+            }
         }
         Ok(())
     }
 
     #[inline]
+    fn storage(&self) -> Option<&Storage<T>> {
+        // SAFETY: By the invariant it is null, or there as long as the table.
+        unsafe { self.storage.load(Ordering::Acquire).as_ref() }
+    }
+
+    #[inline]
     fn bucket(&self, hash: u32) -> Option<&AtomicPtr<T>> {
-        let buckets = &self.storage.as_ref()?.buckets;
+        let buckets = &self.storage()?.buckets;
         // CAST: As in `lock`.
         buckets.get(hash as usize & buckets.len().wrapping_sub(1))
     }
 
     fn lock(&self, hash: u32) -> Option<crate::lock::Guard<'_, ()>> {
         // CAST: A hash has 32 bits, `usize` at least as many on every kernel Rust supports.
-        let lock = self.storage.as_ref()?.locks.get(hash as usize % LOCKS);
+        let lock = self.storage()?.locks.get(hash as usize % LOCKS);
         lock.map(|lock| lock.lock())
     }
 
     /// The entry of that hash for which `is_it` holds by one of its keys.
-    #[inline]
+    #[inline(always)]
     pub fn find<'a>(
         &'a self,
         hash: u32,
@@ -307,14 +326,12 @@ impl<T: Entry> Table<T> {
 
     /// The number of buckets, for [`visit`](Self::visit).
     pub fn size(&self) -> usize {
-        self.storage
-            .as_ref()
-            .map_or(0, |storage| storage.buckets.len())
+        self.storage().map_or(0, |storage| storage.buckets.len())
     }
 
     /// Calls `visitor` for each entry that has its first key in one bucket.
     pub fn visit(&self, bucket: usize, _guard: &rcu::Guard, mut visitor: impl FnMut(&T)) {
-        let Some(head) = self.storage.as_ref().and_then(|s| s.buckets.get(bucket)) else {
+        let Some(head) = self.storage().and_then(|s| s.buckets.get(bucket)) else {
             return;
         };
         let mut step = Step(head.load(Ordering::Acquire));
@@ -332,9 +349,11 @@ impl<T: Entry> Table<T> {
 
 impl<T: Entry> Drop for Table<T> {
     fn drop(&mut self) {
-        let Some(storage) = self.storage.as_ref() else {
+        let Some(storage) = NonNull::new(*self.storage.get_mut()) else {
             return;
         };
+        // SAFETY: By the invariant it comes from a `KBox`, and nobody looks any more.
+        let storage = unsafe { KBox::from_raw(storage.as_ptr()) };
         let _guard = rcu::read_lock();
         // BOUND: The number of entries, by each key.
         for bucket in &storage.buckets {

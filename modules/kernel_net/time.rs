@@ -9,8 +9,8 @@ use net_bindings as c;
 /// The tick counter; wraps.
 #[inline]
 pub fn jiffies() -> usize {
-    // SAFETY: A read of a word.
-    unsafe { c::kn_jiffies() }
+    // SAFETY: A read of a word that interrupts change.
+    unsafe { (&raw const c::jiffies).read_volatile() }
 }
 
 /// Ticks in a second.

@@ -9,6 +9,7 @@
 
 use flow_method::Counter;
 use kernel::prelude::*;
+use kernel_ipvs::Direction;
 use kernel_net::ingress::Ingress;
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
@@ -17,6 +18,7 @@ use kernel_net::rcu;
 use kernel_net::skb::Packet;
 use nat::{Detour, Family, Headers};
 
+use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
 use crate::transit;
@@ -83,31 +85,90 @@ impl Ingress for Interface {
 }
 
 /// Translates a packet of a flow and sends it; or leaves it as the IP layer would, and says why.
-#[inline]
-fn pass(
+///
+/// Compiled in one piece for what nearly all packets of IPv4 begin with, and once more for the rest, so
+/// that headers stay in registers.
+#[inline(always)]
+fn pass(namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Result<Verdict, Detour> {
+    match packet.linear().first() {
+        Some(&PLAIN_V4) => {
+            let start = packet.linear();
+            if !namespace.flows().may_have(start) {
+                return Err(Detour::NoFlow);
+            }
+            let headers = Headers::parse_v4(start, packet.len())?;
+            pass_with(namespace, packet, headers, guard)
+        }
+        _ => pass_other(namespace, packet, guard),
+    }
+}
+
+/// Version 4, and a header without options.
+const PLAIN_V4: u8 = 0x45;
+
+#[inline(never)]
+fn pass_other(
     namespace: &Namespace,
-    mut packet: Packet<'_>,
+    packet: Packet<'_>,
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let start = packet.linear();
     if !namespace.flows().may_have(start) {
         return Err(Detour::NoFlow);
     }
-    let mut headers = Headers::parse(start, packet.len())?;
-    let passage = Passage::of(namespace, start, &headers, guard)?;
+    let headers = Headers::parse(start, packet.len())?;
+    pass_with(namespace, packet, headers, guard)
+}
+
+#[inline(always)]
+fn pass_with(
+    namespace: &Namespace,
+    packet: Packet<'_>,
+    headers: Headers,
+    guard: &rcu::Guard,
+) -> Result<Verdict, Detour> {
+    let found = namespace.flows().find(&headers.tuple, guard);
+    let (bound, direction) = found.ok_or(Detour::NoFlow)?;
+    // Each direction has code of its own, too.
+    match direction {
+        Direction::Request => {
+            let flow = (bound, Direction::Request);
+            pass_as(namespace, packet, headers, flow, guard)
+        }
+        Direction::Reply => {
+            let flow = (bound, Direction::Reply);
+            pass_as(namespace, packet, headers, flow, guard)
+        }
+    }
+}
+
+#[inline(always)]
+fn pass_as(
+    namespace: &Namespace,
+    mut packet: Packet<'_>,
+    mut headers: Headers,
+    flow: (&BoundFlow, Direction),
+    guard: &rcu::Guard,
+) -> Result<Verdict, Detour> {
+    let passage = Passage::of(flow, packet.linear(), &headers, guard)?;
     let to = passage.to();
     admit(&mut packet, &headers, &passage, to.family)?;
     passage.count(packet.len(), guard)?;
-    let ready = translate(&mut packet, &mut headers, &passage.rewrite(&to), 1, false)
-        .and_then(|()| packet.make_room(passage.hop).map_err(|_| Counter::NoMemory));
-    Ok(match ready {
+    let translated = translate(&mut packet, &mut headers, &passage.rewrite(&to), 1, false);
+    let mut room = || packet.make_room(passage.hop).map_err(|_| Counter::NoMemory);
+    Ok(match translated.and_then(|()| room()) {
         Ok(()) => packet.leave(passage.hop),
-        Err(reason) => namespace.drop_packet(&packet, reason),
+        Err(reason) => refuse(namespace, packet, reason),
     })
 }
 
+#[cold]
+fn refuse(namespace: &Namespace, packet: Packet<'_>, reason: Counter) -> Verdict {
+    namespace.drop_packet(&packet, reason)
+}
+
 /// What a router checks, and what the IP layer would have done to the packet by now.
-#[inline]
+#[inline(always)]
 fn admit(
     packet: &mut Packet<'_>,
     headers: &Headers,
@@ -118,7 +179,7 @@ fn admit(
     if packet.is_shared() || packet.is_merged_for_good() {
         return Err(Detour::Shared);
     }
-    if !packet.says_its_family() || packet.len() < headers.total_len {
+    if !packet.is_of(headers.tuple.family) || packet.len() < headers.total_len {
         return Err(Detour::Malformed);
     }
     packet

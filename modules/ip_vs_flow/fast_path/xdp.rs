@@ -68,7 +68,8 @@ fn pass(namespace: &Namespace, frame: &mut Frame<'_>, guard: &rcu::Guard) -> Res
     }
     let len = whole.saturating_sub(link.len);
     let mut headers = Headers::parse(packet, len)?;
-    let passage = Passage::of(namespace, packet, &headers, guard)?;
+    let flow = namespace.flows().find(&headers.tuple, guard);
+    let passage = Passage::of(flow.ok_or(Detour::NoFlow)?, packet, &headers, guard)?;
     let to = passage.to();
     if headers.tuple.family != to.family {
         return Err(Detour::Family);

@@ -115,9 +115,15 @@ impl<'a> Rewrite<'a> {
         Self { to, deltas }
     }
 
+    /// The same with the same tuple in another place.
+    #[inline]
+    pub const fn with_to<'b>(&self, to: &'b Tuple) -> Rewrite<'b> {
+        Rewrite::with(to, self.deltas)
+    }
+
     /// Translates a packet of the tuple this was made for, of the same family on both sides, and
     /// takes `hops` hops off it. `packet` holds its headers, and `headers` are kept true.
-    #[inline]
+    #[inline(always)]
     pub fn apply(
         &self,
         packet: &mut [u8],
@@ -142,28 +148,28 @@ impl<'a> Rewrite<'a> {
         state: ChecksumState,
     ) -> Result<(), Malformed> {
         let transport = packet.get_mut(headers.transport..).ok_or(Malformed)?;
-        if self.to.protocol == Protocol::SCTP {
-            self.replace_sctp(transport, headers.transport_len(), state)?;
-        } else {
-            self.replace_ports(transport, state);
+        match headers.tuple.protocol {
+            Protocol::SCTP => self.replace_sctp(transport, headers.transport_len(), state)?,
+            protocol => self.replace_ports(transport, protocol, state),
         }
         headers.tuple = *self.to;
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn replace_addresses(&self, packet: &mut [u8], hops: u8) {
         match self.to.family {
             Family::V4 => {
                 // From the time to live to the end of the fixed header, at one go.
                 let end = packet.get_mut(Ipv4::TTL..);
                 let end = end.and_then(<[u8]>::first_chunk_mut::<12>);
-                let Some([ttl, protocol, c0, c1, addresses @ ..]) = end else {
+                let Some([ttl, _, c0, c1, addresses @ ..]) = end else {
                     return;
                 };
-                let old = [*ttl, *protocol];
-                *ttl = ttl.saturating_sub(hops);
-                let hop = Delta::of_word(old, [*ttl, *protocol]);
+                let spent = hops.min(*ttl);
+                *ttl = ttl.wrapping_sub(spent);
+                // The same for any time to live.
+                let hop = Delta::of_word([spent, 0], [0, 0]);
                 [*c0, *c1] = self.deltas.address.then(hop).apply([*c0, *c1]);
                 *addresses = v4_addresses(self.to);
             }
@@ -174,17 +180,18 @@ impl<'a> Rewrite<'a> {
         }
     }
 
-    #[inline]
-    fn replace_ports(&self, transport: &mut [u8], state: ChecksumState) {
+    #[inline(always)]
+    fn replace_ports(&self, transport: &mut [u8], protocol: Protocol, state: ChecksumState) {
         put(transport, 0, ports(self.to));
-        let Some(at) = checksum_at(self.to.protocol) else {
+        let field = checksum_at(protocol).and_then(|at| transport.get_mut(at..)?.first_chunk_mut());
+        let Some(field) = field else {
             return;
         };
-        change(transport, at, |check| match (state, self.to.protocol) {
-            (ChecksumState::Partial, _) => self.deltas.address.apply_to_pseudo(check),
-            (ChecksumState::Complete, Protocol::UDP) => self.deltas.transport.apply_udp(check),
-            (ChecksumState::Complete, _) => self.deltas.transport.apply(check),
-        });
+        *field = match (state, protocol) {
+            (ChecksumState::Partial, _) => self.deltas.address.apply_to_pseudo(*field),
+            (ChecksumState::Complete, Protocol::UDP) => self.deltas.transport.apply_udp(*field),
+            (ChecksumState::Complete, _) => self.deltas.transport.apply(*field),
+        };
     }
 
     /// SCTP has no pseudo header, but a checksum that every byte of the packet takes part in.

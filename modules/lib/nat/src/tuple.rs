@@ -104,7 +104,7 @@ impl Tuple {
     }
 
     /// A hash of the whole tuple.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, &HashKey([first, second]): &HashKey) -> u32 {
         let word = |bytes: &[u8]| bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes);
         let pair = |a: u32, b: u32| (u64::from(a) << 32) | u64::from(b);

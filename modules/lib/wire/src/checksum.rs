@@ -55,6 +55,20 @@ pub fn sum(bytes: &[u8]) -> u16 {
     words.into_iter().fold(0, add)
 }
 
+/// Whether an IPv4 header without options has the checksum it should.
+#[inline]
+pub fn is_right(header: &[u8; 20]) -> bool {
+    let mut total = 0u64;
+    // BOUND: Five words.
+    for word in header.chunks_exact(4) {
+        let word = word.first_chunk().copied().map_or(0, u32::from_ne_bytes);
+        total = total.wrapping_add(u64::from(word));
+    }
+    // A one's complement sum of 16 bits is zero, in either form, if the number is a multiple of
+    // 0xffff; and no header is all zeroes.
+    total != 0 && total % 0xffff == 0
+}
+
 /// The checksum of bytes whose checksum field is zero, in the order of memory.
 pub fn of(bytes: &[u8]) -> [u8; 2] {
     (!sum(bytes)).to_ne_bytes()
