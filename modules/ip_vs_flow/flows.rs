@@ -225,11 +225,13 @@ impl Flows {
         let (client, server) = (draft.flow.client, draft.ports.server);
         self.addresses.add(&server.source, server.family);
         self.addresses.add(&client.destination, client.family);
+        let now = time::ticks();
         let entry = BoundFlow {
             links: [const { Link::new() }; 2],
             flow: draft.flow,
             conn: draft.conn,
-            heard: [const { AtomicU32::new(0) }; 2],
+            // Of the packet that makes it; of an answer, none yet.
+            heard: [now, now.wrapping_sub(time::TICKS_PER_SECOND)].map(AtomicU32::new),
             to_client: HopCache::new(),
             timeout: draft.timeout,
             local_port: draft.local_port,
