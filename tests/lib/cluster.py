@@ -34,9 +34,12 @@ SERVER = SERVERS[0]
 LAN = "192.168.229.251"
 DRIVERS = {"virtio": "virtio_net", "virtio-mq": "virtio_net", "one-arm": "virtio_net", "e1000e": "e1000e", "igb": "igb"}
 
-# How the director takes packets of established connections off a card: the value of fullnat_fastpath. A further mode is
-# a line here and what Cluster.serve has to do for it; every test then runs in it, too.
-MODES = {"hook": 0, "ingress": 1}
+# Cards whose driver runs XDP programs itself.
+NATIVE = ("virtio", "virtio-mq", "one-arm", "igb")
+
+# How the director takes packets of established connections off a card: the value of fullnat_fastpath, and what the card
+# is told. A further mode is a line here; every test then runs in it, too.
+MODES = {"hook": (0, "auto"), "ingress": (1, "ingress"), "xdp": (1, "xdp")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,18 +139,30 @@ class Cluster:
     def serve(self):
         """Make FullNAT services of every pair of families, TCP and UDP, and no other, in the director's mode."""
         adm = self.director.adm
-        self.director.here.sysctl("net.ipv4.vs.fullnat_fastpath", MODES[self.mode])
+        switch, wish = MODES[self.mode]
+        self.director.here.sysctl("net.ipv4.vs.fullnat_fastpath", switch)
         adm.clear()
+        self.fast_path(wish if self.card in NATIVE else "ingress")
         for cell in SERVED.values():
             adm.restore([rule for kind in ("-t", "-u") for rule in cell.rules(kind, cell.port, rport=80)])
 
-    def hits(self):
-        """Packets that have passed the director by a fast path."""
+    def fast_path(self, wish):
+        """Say what fast path the cards in use are to have."""
+        for arm in self.arms:
+            self.director.adm.adm("fastpath", "set", arm, wish)
+
+    def interfaces(self):
+        """What rsipvsadm says of the fast path at each of the director's cards."""
         rows = json.loads(self.director.adm.adm("fastpath", "--json"))["interfaces"]
-        return sum(row["hits"] for row in rows)
+        return {row["interface"]: row for row in rows}
+
+    def hits(self, key="hits"):
+        """Packets that have passed the director by a fast path; with "xdp_hits", those of XDP."""
+        return sum(row[key] for row in self.interfaces().values())
 
     def unwire(self):
         """Stop what runs, before the next model."""
+        self.fast_path("off")
         for host in self.hosts:
             host.stop_programs()
 
