@@ -39,6 +39,12 @@ impl Registers {
         unsafe { c::kn_ftrace_argument(self.0.get(), n) }
     }
 
+    /// The argument `n` of those that lie on the stack, counted from zero; of use at the entry only.
+    pub(crate) fn stack_argument(&self, n: u32) -> usize {
+        // SAFETY: The registers are valid; the kernel answers zero for what is beyond the stack.
+        unsafe { c::kn_ftrace_stack_argument(self.0.get(), n) }
+    }
+
     /// What the function returns; of use at the return only.
     pub(crate) fn result(&self) -> usize {
         // SAFETY: The registers are valid.

@@ -34,6 +34,7 @@
 bool kn_cpu_online(unsigned int cpu) { return cpu_online(cpu); }
 bool kn_is_err(const void *ptr) { return IS_ERR(ptr); }
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_argument(fregs, n); }
+unsigned long kn_ftrace_stack_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_kernel_stack_nth(fregs, n + 1); }
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
 unsigned long kn_totalram_pages(void) { return totalram_pages(); }
 int kn_local_out(u8 pf, struct net *net, struct sk_buff *skb) { return NF_HOOK(pf, NF_INET_LOCAL_OUT, net, NULL, skb, NULL, skb_dst(skb)->dev, dst_output); }
@@ -60,6 +61,7 @@ void kn_spin_unlock_bh(spinlock_t *lock) { spin_unlock_bh(lock); }
 void kn_expire_timer_now(struct timer_list *timer) { mod_timer_pending(timer, jiffies); }
 struct kmem_cache *kn_kmem_cache_create(const char *name, unsigned int size, unsigned int align) { return kmem_cache_create(name, size, align, SLAB_NO_MERGE, NULL); }
 void *kn_kmem_cache_alloc_nowait(struct kmem_cache *cache) { return kmem_cache_alloc(cache, GFP_NOWAIT); }
+const u8 *kn_network_header(const struct sk_buff *skb) { return skb_network_header(skb); }
 const u8 *kn_tcp_header(const struct sk_buff *skb) { return (const u8 *)tcp_hdr(skb); }
 struct sk_buff *kn_alloc_for_route(struct dst_entry *dst, unsigned int len) { struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + len, GFP_ATOMIC); if (skb) skb_reserve(skb, LL_MAX_HEADER); return skb; }
 void kn_dst_hold(struct dst_entry *dst) { dst_hold(dst); }
@@ -118,9 +120,13 @@ u64 kn_sock_cookie(const struct sock *sk) { return atomic64_read(&sk->sk_cookie)
 __be32 kn_sock_daddr(const struct sock *sk) { return sk->sk_daddr; }
 __be16 kn_sock_dport(const struct sock *sk) { return sk->sk_dport; }
 u16 kn_sock_family(const struct sock *sk) { return sk->sk_family; }
+u16 kn_sock_num(const struct sock *sk) { return inet_sk(sk)->inet_num; }
+__be32 kn_sock_rcv_saddr(const struct sock *sk) { return sk->sk_rcv_saddr; }
+const struct in6_addr *kn_sock_v6_rcv_saddr(const struct sock *sk) { return &sk->sk_v6_rcv_saddr; }
 struct net *kn_sock_net(const struct sock *sk) { return sock_net(sk); }
 const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk) { return &sk->sk_v6_daddr; }
 struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk); }
+u32 kn_tcp_copied_seq(const struct sock *sk) { return tcp_sk(sk)->copied_seq; }
 u64 kn_tcp_passive_opens(const struct net *net) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += per_cpu_ptr(net->mib.tcp_statistics, cpu)->mibs[TCP_MIB_PASSIVEOPENS]; return sum; }
 void kn_dev_address(const struct net_device *dev, u8 *to) { ether_addr_copy(to, dev->dev_addr); }
 bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && !memcmp(dev->dev_addr, address, ETH_ALEN); }

@@ -17,6 +17,7 @@ bool kn_is_err(const void *ptr);
 /* linux/ftrace_regs.h */
 struct ftrace_regs;
 unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n);
+unsigned long kn_ftrace_stack_argument(struct ftrace_regs *fregs, unsigned int n);
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
@@ -52,6 +53,7 @@ bool kn_refcount_inc_not_zero(refcount_t *r);
 struct net *kn_seq_file_net(struct seq_file *file);
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
+const u8 *kn_network_header(const struct sk_buff *skb);
 int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len);
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
@@ -129,10 +131,14 @@ u64 kn_sock_cookie(const struct sock *sk);
 __be32 kn_sock_daddr(const struct sock *sk);
 __be16 kn_sock_dport(const struct sock *sk);
 u16 kn_sock_family(const struct sock *sk);
+u16 kn_sock_num(const struct sock *sk);
+__be32 kn_sock_rcv_saddr(const struct sock *sk);
+const struct in6_addr *kn_sock_v6_rcv_saddr(const struct sock *sk);
 struct net *kn_sock_net(const struct sock *sk);
 const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk);
 struct sock *kn_socket_sk(const struct socket *sock);
 /* net/tcp.h */
+u32 kn_tcp_copied_seq(const struct sock *sk);
 u64 kn_tcp_passive_opens(const struct net *net);
 /* net/xdp.h */
 struct xdp_buff;

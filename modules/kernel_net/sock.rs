@@ -64,6 +64,33 @@ impl Sock {
         Endpoint { address, port }
     }
 
+    /// This end, as packets have it.
+    pub fn local(&self) -> Endpoint {
+        let sock = self.0.get();
+        // SAFETY: As in `peer`.
+        let address = unsafe {
+            match u32::from(c::kn_sock_family(sock)) {
+                c::AF_INET6 => Ipv6Addr::from((*c::kn_sock_v6_rcv_saddr(sock)).in6_u.u6_addr8),
+                _ => Ipv4Addr::from(c::kn_sock_rcv_saddr(sock).to_ne_bytes()).to_ipv6_mapped(),
+            }
+        };
+        // SAFETY: A valid socket.
+        let port = unsafe { c::kn_sock_num(sock) };
+        Endpoint { address, port }
+    }
+
+    /// The sequence number of the first byte that a child socket expects, which has got none yet.
+    pub fn first_byte(&self) -> u32 {
+        // SAFETY: A valid socket, by the contract of whoever made this view one of TCP.
+        unsafe { c::kn_tcp_copied_seq(self.0.get()) }
+    }
+
+    /// Where the socket's namespace lies in memory.
+    pub fn net_address(&self) -> usize {
+        // SAFETY: A valid socket.
+        unsafe { c::kn_sock_net(self.0.get()) }.addr()
+    }
+
     /// The socket's namespace, unless it is about to go away.
     ///
     /// For RCU readers: a namespace ends its users, and with them the [`PerNet`](crate::net::PerNet)
@@ -92,29 +119,79 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl kernel::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.address.to_ipv4_mapped() {
+            Some(address) => write!(f, "{address}:{}", self.port),
+            None => write!(f, "[{}]:{}", self.address, self.port),
+        }
+    }
+}
+
 /// A received TCP segment at the transport layer.
 pub struct Segment<'a> {
     skb: &'a c::sk_buff,
 }
 
+/// Bytes of the fixed part of the TCP header.
+const FIXED: usize = 20;
+
 impl Segment<'_> {
-    /// Whether it came by the family's version of IP.
-    pub fn came_by<F: Family>(&self) -> bool {
-        // SAFETY: The group is a union of two views of the same fields.
-        let headers = unsafe { self.skb.__bindgen_anon_4.headers.as_ref() };
-        headers.protocol == F::ETHER_TYPE.to_be()
+    /// # Safety
+    ///
+    /// `tcp_v4_rcv()` or `tcp_v6_rcv()` has let the packet pass: they make all of the headers linear,
+    /// and drop segments whose data offset is below the fixed header's.
+    unsafe fn from_raw<'a>(skb: *const c::sk_buff) -> Segment<'a> {
+        // SAFETY: The contract.
+        let skb = unsafe { &*skb };
+        Segment { skb }
+    }
+
+    fn header(&self) -> &[u8; FIXED] {
+        // SAFETY: By the contract of `from_raw`.
+        unsafe { &*c::kn_tcp_header(self.skb).cast() }
     }
 
     /// The bytes of the TCP options, as many as the header says.
     pub fn options(&self) -> &[u8] {
-        const FIXED: usize = 20;
-        // SAFETY: `tcp_v{4,6}_rcv()` has made the fixed header linear.
-        let header = unsafe { c::kn_tcp_header(self.skb) };
-        // SAFETY: As above; the data offset is the high half of byte 12.
-        let length = usize::from(unsafe { header.add(12).read() } >> 4).wrapping_mul(4);
-        // SAFETY: The same functions have dropped segments with a data offset below the fixed
-        // header's, and made all of the header linear.
-        unsafe { core::slice::from_raw_parts(header.add(FIXED), length.saturating_sub(FIXED)) }
+        let [.., offset, _, _, _, _, _, _, _] = self.header();
+        let length = usize::from(offset >> 4).wrapping_mul(4);
+        // SAFETY: By the contract of `from_raw`.
+        unsafe {
+            let options = c::kn_tcp_header(self.skb).add(FIXED);
+            core::slice::from_raw_parts(options, length.saturating_sub(FIXED))
+        }
+    }
+
+    /// The sequence number.
+    pub fn sequence(&self) -> u32 {
+        let [_, _, _, _, a, b, c, d, ..] = *self.header();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
+    /// Source and destination.
+    pub fn ends(&self) -> (Endpoint, Endpoint) {
+        // SAFETY: The group is a union of two views of the same fields.
+        let headers = unsafe { self.skb.__bindgen_anon_4.headers.as_ref() };
+        // SAFETY: By the contract of `from_raw` the network header is there.
+        let network = unsafe { c::kn_network_header(self.skb) };
+        // CAST: An EtherType has 16 bits.
+        let (source, destination) = if headers.protocol == (c::ETH_P_IPV6 as u16).to_be() {
+            // SAFETY: The addresses are the last 32 bytes of the fixed header's 40.
+            let [source, destination] = unsafe { *network.add(8).cast::<[[u8; 16]; 2]>() };
+            (Ipv6Addr::from(source), Ipv6Addr::from(destination))
+        } else {
+            // SAFETY: The addresses are the last 8 bytes of the fixed header's 20.
+            let [source, destination] = unsafe { *network.add(12).cast::<[[u8; 4]; 2]>() };
+            let mapped = |address| Ipv4Addr::from(address).to_ipv6_mapped();
+            (mapped(source), mapped(destination))
+        };
+        let [a, b, c, d, ..] = *self.header();
+        let end = |address, port| Endpoint { address, port };
+        (
+            end(source, u16::from_be_bytes([a, b])),
+            end(destination, u16::from_be_bytes([c, d])),
+        )
     }
 }
 
@@ -190,10 +267,8 @@ impl Name<'_> {
 
 /// The two families a socket can be of: each has its own copy of the probed functions.
 pub trait Family: 'static {
-    /// Tells the packets of its version of IP.
-    const ETHER_TYPE: u16;
-    /// Makes a child socket.
-    const SYN_RECV_SOCK: &'static CStr;
+    /// Answers a SYN.
+    const SEND_SYNACK: &'static CStr;
     /// Tells a name.
     const GETNAME: &'static CStr;
 }
@@ -202,57 +277,101 @@ pub trait Family: 'static {
 pub struct Ipv4;
 
 impl Family for Ipv4 {
-    // CAST: An EtherType has 16 bits.
-    const ETHER_TYPE: u16 = c::ETH_P_IP as u16;
-    const SYN_RECV_SOCK: &'static CStr = c"tcp_v4_syn_recv_sock";
+    const SEND_SYNACK: &'static CStr = c"tcp_v4_send_synack";
     const GETNAME: &'static CStr = c"inet_getname";
 }
 
-/// Sockets of family `AF_INET6`. What comes to them by IPv4 goes through both families' functions.
+/// Sockets of family `AF_INET6`.
 pub struct Ipv6;
 
 impl Family for Ipv6 {
-    // CAST: As above.
-    const ETHER_TYPE: u16 = c::ETH_P_IPV6 as u16;
-    const SYN_RECV_SOCK: &'static CStr = c"tcp_v6_syn_recv_sock";
+    const SEND_SYNACK: &'static CStr = c"tcp_v6_send_synack";
     const GETNAME: &'static CStr = c"inet6_getname";
 }
 
-/// `tcp_v4_syn_recv_sock()` or `tcp_v6_syn_recv_sock()`: a handshake becomes a child socket.
-pub struct SynRecvSock<F: Family>(PhantomData<F>);
-
-/// Arguments of [`SynRecvSock`].
-pub struct Handshake<'a> {
-    /// Who listens.
-    pub listener: &'a Sock,
-    /// What completes the handshake; with TCP Fast Open, what begins it.
+/// A segment, and the socket it is for.
+pub struct Arrival<'a> {
+    /// Who gets it.
+    pub sock: &'a Sock,
+    /// The segment.
     pub segment: Segment<'a>,
 }
 
-// SAFETY: The prototype is that of `syn_recv_sock` in `struct inet_connection_sock_af_ops`:
-// `struct sock *(const struct sock *sk, struct sk_buff *skb, ...)`.
-unsafe impl<F: Family> Function for SynRecvSock<F> {
-    const SYMBOL: &'static CStr = F::SYN_RECV_SOCK;
-    type Arguments<'a> = Handshake<'a>;
+/// `tcp_v4_send_synack()` or `tcp_v6_send_synack()`: a SYN is answered.
+pub struct SendSynAck<F: Family>(PhantomData<F>);
+
+/// The SYN, and who answers it.
+pub enum Request<'a> {
+    /// A listener does; there is no socket yet.
+    Pending(Arrival<'a>),
+    /// A child socket does, which was made from the SYN: TCP Fast Open. Nobody can accept it yet.
+    Child(Arrival<'a>),
+    /// The answer is sent again, and the SYN is gone.
+    Repeated,
+}
+
+// SAFETY: The prototype is `int (const struct sock *sk, struct dst_entry *, struct flowi *,
+// struct request_sock *, struct tcp_fastopen_cookie *, enum tcp_synack_type, struct sk_buff *syn)`.
+unsafe impl<F: Family> Function for SendSynAck<F> {
+    const SYMBOL: &'static CStr = F::SEND_SYNACK;
+    type Arguments<'a> = Request<'a>;
     type Kept = ();
-    /// The child, locked and not yet in the accept queue. `None`: no memory, no route, no place.
-    type Output<'a> = Option<&'a Sock>;
+    type Output<'a> = ();
 
-    unsafe fn arguments(registers: &Registers) -> (Handshake<'_>, ()) {
-        let (sock, skb) = (registers.argument(0), registers.argument(1));
-        // SAFETY: The caller of the function holds a listener.
-        let listener = unsafe { Sock::from_raw(with_exposed_provenance_mut(sock)) };
-        // SAFETY: It holds a segment, too.
-        let skb = unsafe { &*with_exposed_provenance(skb) };
-        let segment = Segment { skb };
-        (Handshake { listener, segment }, ())
+    unsafe fn arguments(registers: &Registers) -> (Request<'_>, ()) {
+        let skb = with_exposed_provenance::<c::sk_buff>(registers.stack_argument(0));
+        if skb.is_null() {
+            return (Request::Repeated, ());
+        }
+        let sock = with_exposed_provenance_mut(registers.argument(0));
+        // SAFETY: By the prototype; both live until the function returns, and the SYN has passed TCP's
+        // receive function.
+        let arrival = unsafe {
+            Arrival {
+                sock: Sock::from_raw(sock),
+                segment: Segment::from_raw(skb),
+            }
+        };
+        // CAST: An enum in a register; the upper half is undefined.
+        let request = match registers.argument(5) as u32 {
+            c::tcp_synack_type_TCP_SYNACK_FASTOPEN => Request::Child(arrival),
+            _ => Request::Pending(arrival),
+        };
+        (request, ())
     }
 
-    unsafe fn output(registers: &Registers, (): ()) -> Option<&Sock> {
-        let child = NonNull::new(with_exposed_provenance_mut(registers.result()))?;
-        // SAFETY: The function returns a socket with a reference for the caller.
-        Some(unsafe { Sock::from_raw(child.as_ptr()) })
+    unsafe fn output(_: &Registers, (): ()) {}
+}
+
+/// `tcp_child_process()`: a child socket, locked since it was made, gets the segment it was made from.
+///
+/// It may be in the accept queue already, but accept() waits for the lock.
+pub struct ChildProcess;
+
+// SAFETY: The prototype is `enum skb_drop_reason (struct sock *parent, struct sock *child,
+// struct sk_buff *skb)`.
+unsafe impl Function for ChildProcess {
+    const SYMBOL: &'static CStr = c"tcp_child_process";
+    /// The child and its segment.
+    type Arguments<'a> = Arrival<'a>;
+    type Kept = ();
+    type Output<'a> = ();
+
+    unsafe fn arguments(registers: &Registers) -> (Arrival<'_>, ()) {
+        let sock = with_exposed_provenance_mut(registers.argument(1));
+        let skb = with_exposed_provenance(registers.argument(2));
+        // SAFETY: By the prototype; both live until the function returns, and the segment has passed
+        // TCP's receive function.
+        let arrival = unsafe {
+            Arrival {
+                sock: Sock::from_raw(sock),
+                segment: Segment::from_raw(skb),
+            }
+        };
+        (arrival, ())
     }
+
+    unsafe fn output(_: &Registers, (): ()) {}
 }
 
 /// `inet_getname()` or `inet6_getname()`: a program is told a socket's own or its peer's name.

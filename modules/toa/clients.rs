@@ -10,10 +10,10 @@
 //! Entries live as long as their sockets, so the table is bounded by the number of sockets. Filled in
 //! softirq, read by accept() and getpeername() under RCU.
 
-use kernel::alloc::flags::{GFP_ATOMIC, __GFP_NOWARN};
 use kernel::prelude::*;
 use kernel_net::percpu::Counters;
-use kernel_net::rcu::{self, RcuBox};
+use kernel_net::rcu::{self, Node, RcuBox};
+use kernel_net::slab::Cache;
 use kernel_net::sock::{Endpoint, Sock};
 use kernel_net::table::{self, Key, Link, Table};
 
@@ -36,12 +36,23 @@ pub(crate) enum Found {
     Stale,
 }
 
-struct Entry {
+/// A socket and its client.
+pub(crate) struct Entry {
     link: Link<Entry>,
+    /// Where the socket lies in memory.
     address: usize,
-    cookie: u64,
-    peers: Peers,
+    /// The number that only this socket has, of all that ever lie there.
+    pub(crate) cookie: u64,
+    /// Where its namespace lies.
+    pub(crate) net: usize,
+    /// This end of the connection.
+    pub(crate) local: Endpoint,
+    /// The other end.
+    pub(crate) peers: Peers,
 }
+
+/// Where entries lie: `/proc/slabinfo` has them by name.
+pub(crate) static CACHE: Cache<Node<Entry>> = Cache::new();
 
 impl table::Entry for Entry {
     fn link(&self, _key: Key) -> &Link<Self> {
@@ -73,25 +84,26 @@ impl Clients {
         })
     }
 
-    /// Remembers the client of a socket that no program has seen yet. Fails when memory is out.
+    /// Remembers the client of a socket that no program has seen yet; the socket's cookie. Fails when
+    /// memory is out.
     ///
     /// What may be left of a socket whose end was missed is to be forgotten before.
-    pub(crate) fn attach(&self, child: &Sock, client: Endpoint) -> Result {
+    pub(crate) fn attach(&self, child: &Sock, peers: Peers) -> Result<u64> {
         let entry = Entry {
             link: Link::new(),
             address: child.address(),
             cookie: child.make_cookie(),
-            peers: Peers {
-                wire: child.peer(),
-                client,
-            },
+            net: child.net_address(),
+            local: child.local(),
+            peers,
         };
-        let entry = RcuBox::new(entry, GFP_ATOMIC | __GFP_NOWARN)?;
+        let entry = RcuBox::new_in(&CACHE, entry)?;
+        let cookie = entry.cookie;
         self.table
             .insert(hash(entry.address), entry, |_| false)
             .map_err(|_| ENOMEM)?;
         self.changes.add(ADDED);
-        Ok(())
+        Ok(cookie)
     }
 
     /// Finds the client of a socket.
@@ -122,6 +134,16 @@ impl Clients {
         // Removals first: what is added meanwhile must not make the number negative.
         let removed = self.changes.sum(REMOVED);
         self.changes.sum(ADDED).saturating_sub(removed)
+    }
+
+    /// The number of parts that [`visit`](Self::visit) knows.
+    pub(crate) fn parts(&self) -> usize {
+        self.table.size()
+    }
+
+    /// Shows the entries of one part of the table.
+    pub(crate) fn visit(&self, part: usize, guard: &rcu::Guard, visitor: impl FnMut(&Entry)) {
+        self.table.visit(part, guard, visitor);
     }
 
     fn entry<'a>(&'a self, sock: &Sock, guard: &'a rcu::Guard) -> Option<&'a Entry> {

@@ -7,36 +7,47 @@
 //! from there and lets accept() and getpeername() tell it. Packets, netfilter and `ss` go on having
 //! the address on the wire.
 //!
-//! Nothing in the kernel is replaced and nothing is stored in a socket: fprobes watch five functions,
+//! Nothing in the kernel is replaced and nothing is stored in a socket: fprobes watch six functions,
 //! and a table beside the sockets holds the clients. Whatever a probe misses, a program is told the
 //! address on the wire and never a wrong client.
 //!
 //! | file | |
 //! |---|---|
-//! | `option` | which TCP options name a client |
 //! | `clients` | the table: socket, its peer on the wire, its client |
-//! | `probes` | the five functions and what is done when they are called |
+//! | `handshakes` | connections begin: who the client is |
+//! | `listing` | `/proc/net/toa_clients` |
 //! | `lookup` | the client by getsockopt(), for NAT64 |
+//! | `names` | programs ask who their peer is |
+//! | `namespace` | counters and settings of a network namespace |
+//! | `params.c` | the parameter `kinds` |
+//! | `probes` | the functions of the kernel that are watched |
 //! | `stats` | `/proc/net/toa_stats` and `/proc/net/toa_health` |
+//! | `syns` | what SYNs have said, until their connections are made |
+//! | `trace.c` | the tracepoint `toa:toa_client` |
 
 #![crate_name = "toa"]
 
 mod clients;
+mod handshakes;
+mod listing;
 mod lookup;
-mod option;
+mod names;
+mod namespace;
 mod probes;
 mod stats;
+mod syns;
 
 use core::borrow::Borrow;
 use kernel::prelude::*;
 use kernel::sync::Arc;
-use kernel_net::rcu::{self, RcuBox};
-use kernel_net::{net, sockopt};
+use kernel_net::rcu::{self, Node, RcuBox};
+use kernel_net::{net, slab, sockopt};
+use wire::toa_forms::Forms;
 
-use clients::Clients;
+use clients::{Clients, Entry, CACHE};
 use lookup::Lookup;
+use namespace::Namespace;
 use probes::{Probes, PROBES};
-use stats::Stats;
 
 module! {
     type: Toa,
@@ -55,19 +66,22 @@ module! {
 /// All that is registered.
 ///
 /// It goes in this order, at any time and with connections open: nobody asks by getsockopt(), nobody
-/// finds the probes from outside, the probes go and with them the table, the counters that they used
-/// go, and what readers under RCU still held is freed. From then on all sockets tell the address on
+/// finds the probes from outside, the probes go and with them the table, what they counted
+/// goes, and what readers under RCU still held is freed. From then on all sockets tell the address on
 /// the wire.
 struct Toa {
     _lookup: sockopt::Registration<Lookup>,
     _published: Published,
     _probes: Arc<Probes>,
-    _stats: net::Registration<Stats>,
+    _namespaces: net::Registration<Namespace>,
     _freed: Freed,
+    _cache: slab::Created<Node<Entry>>,
 }
 
 impl kernel::Module for Toa {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        // In the opposite order of the fields.
+        let cache = CACHE.create(c"toa_client")?;
         let freed = Freed;
         // Linux 7.3 returns the value, older kernels a reference to it.
         let bits = *Borrow::<u32>::borrow(&module_parameters::table_bits.value());
@@ -75,18 +89,40 @@ impl kernel::Module for Toa {
             pr_err!("table_bits={bits}: 8 to 22 are possible\n");
             return Err(EINVAL);
         }
-        let stats = net::Registration::new()?;
-        let probes = Arc::new(Probes::new(Clients::new(bits)?)?, GFP_KERNEL)?;
+        let forms = forms()?;
+        let namespaces = net::Registration::new()?;
+        let probes = Arc::new(Probes::new(Clients::new(bits)?, forms)?, GFP_KERNEL)?;
         let published = Published::new(&probes)?;
         let lookup = sockopt::Registration::new(module)?;
         Ok(Toa {
             _lookup: lookup,
             _published: published,
             _probes: probes,
-            _stats: stats,
+            _namespaces: namespaces,
             _freed: freed,
+            _cache: cache,
         })
     }
+}
+
+unsafe extern "C" {
+    /// The parameter `kinds`, with zeros behind; in `params.c`. Safe: it is written before the module's
+    /// code runs, and never again.
+    safe static toa_kinds: [u8; 256];
+}
+
+/// The options that name clients.
+fn forms() -> Result<Forms> {
+    // BOUND: The length of the array.
+    let given = toa_kinds.split(|byte| *byte == 0).next().unwrap_or(&[]);
+    let text = match given {
+        [] => Forms::DEFAULT.as_bytes(),
+        given => given,
+    };
+    Forms::parse(text).ok_or_else(|| {
+        pr_err!("kinds: pairs of kind and length are possible, like 254/8, of lengths 7, 8, 19 and 20, and not of kinds that TCP reads\n");
+        EINVAL
+    })
 }
 
 /// As long as it lives, [`PROBES`] holds a reference to the probes.

@@ -32,11 +32,11 @@ def _syscall(number, *arguments):
         raise OSError(error, os.strerror(error))
 
 
-def insert(name):
+def insert(name, parameters=""):
     """Load one module whose dependencies are there."""
     fd = os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _syscall(_FINIT_MODULE, fd, b"", 0)
+        _syscall(_FINIT_MODULE, fd, parameters.encode(), 0)
     finally:
         os.close(fd)
 

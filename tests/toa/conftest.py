@@ -4,6 +4,7 @@
 import pytest
 
 from lib import modules
+from lib.neighbour import Neighbour
 from lib.nginx import Nginx
 
 
@@ -28,3 +29,11 @@ def web(topology, director):
     for server in servers:
         server.stop()
     topology.serve()
+
+
+@pytest.fixture
+def neighbour(topology, toa):
+    """A host beside the first real server that writes its own segments."""
+    neighbour = Neighbour(topology)
+    yield neighbour
+    neighbour.close()

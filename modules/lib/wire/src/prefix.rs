@@ -53,7 +53,7 @@ impl Prefix {
 }
 
 /// A number of up to three decimal digits.
-fn number(digits: &[u8]) -> Option<u8> {
+pub(crate) fn number(digits: &[u8]) -> Option<u8> {
     if digits.is_empty() || digits.len() > 3 {
         return None;
     }

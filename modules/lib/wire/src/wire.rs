@@ -23,6 +23,7 @@ mod sctp;
 mod tcp;
 pub mod tcp_options;
 pub mod toa;
+pub mod toa_forms;
 mod udp;
 pub mod uoa;
 
