@@ -9,6 +9,7 @@ help:
 
 modules: ; @scripts/build-modules modules
 user: ; @scripts/build-user
+nginx: ; @scripts/build-nginx
 kdir: ; @scripts/setup kdir && scripts/kdir-path
 setup: ; @scripts/setup all
 rootfs: ; @scripts/setup rootfs
@@ -21,9 +22,10 @@ bench: ; @scripts/build-all && scripts/bench
 check: ; @scripts/check
 
 install: ; @scripts/install
-uninstall: ; @scripts/install --uninstall
+install-nginx: ; @scripts/install-nginx
+uninstall: ; @scripts/install --uninstall && scripts/install-nginx --uninstall
 clean: ; @scripts/clean
 distclean: ; @scripts/clean
 distclean-cache: ; @scripts/clean --cache
 
-.PHONY: help modules user kdir setup rootfs demo test test-host test-nics bench check install uninstall clean distclean distclean-cache
+.PHONY: help modules user nginx kdir setup rootfs demo test test-host test-nics bench check install install-nginx uninstall clean distclean distclean-cache

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from .topology import VIP
 
-CONFIGURATION = Path(__file__).resolve().parent.parent / "etc" / "nginx.conf"
+TOP = Path(__file__).resolve().parent.parent.parent
+CONFIGURATIONS = TOP / "tests" / "etc"
+MODULES = TOP / "build" / "nginx"
 
 
 class Nginx:
-    """An nginx that answers with the address it sees."""
+    """An nginx that answers with the address it sees. Our modules for nginx are there to be loaded."""
 
-    def __init__(self, namespace):
+    def __init__(self, namespace, configuration="nginx.conf"):
         self.directory = tempfile.mkdtemp(prefix="nginx-")
         (Path(self.directory) / "access.log").touch()
-        words = ("nginx", "-p", self.directory, "-c", CONFIGURATION, "-e", "stderr")
+        (Path(self.directory) / "modules").symlink_to(MODULES)
+        words = ("nginx", "-p", self.directory, "-c", CONFIGURATIONS / configuration, "-e", "stderr")
         self.program = namespace.start(*words)
         namespace.wait_for_port(80)
 
