@@ -52,6 +52,10 @@ impl Transit<'_> {
         let hops = u8::from(packet.is_received());
         check(packet, headers, hops, to.family, &route)?;
         let from = headers.tuple.family;
+        if from == Family::V4 && headers.transport > MIN_HEADER {
+            let start = packet.write(headers.end).ok_or(Counter::NoMemory)?;
+            nat::renew_header_checksum(start, headers.transport);
+        }
         // Who changes the family wants to know.
         let reassembled = from != to.family && packet.was_fragmented(from);
         translate(packet, headers, &self.rewrite, hops, reassembled)?;

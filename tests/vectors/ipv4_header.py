@@ -67,6 +67,12 @@ FIELDS = (
         both("40 bytes of IP options stay", {"ip_options": b"\x01" * 40}),
         both("an option that nobody knows stays", {"ip_options": bytes.fromhex("5e04aabb")}),
         both("router alert stays", {"ip_options": bytes.fromhex("94040000")}),
+        vectors(
+            "udp4",
+            "a client that asks for the route gets the VIP into the packet",
+            Datagram(b"data", ip_options=bytes.fromhex("0707040000000000")),
+            Datagram(b"data", ip_options=bytes.fromhex("070708c633645000")),
+        ),
         both("bytes behind the end of the packet do not go on", {"trailer": b"\xee" * 18}, {"trailer": b""}),
         *expired(1),
         *expired(0),

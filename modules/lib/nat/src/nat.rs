@@ -28,7 +28,8 @@ pub use headers::{Headers, Unfit};
 pub use own_packet::OwnPacket;
 pub use ports::{Allocation, NotAllocated, PortError, PortPool, Record, Records, CHUNK, REST};
 pub use rewrite::{
-    decrement_ttl, lacks_checksum, put_pseudo_sum, ChecksumState, Deltas, Expired, Rewrite,
+    decrement_ttl, lacks_checksum, put_pseudo_sum, renew_header_checksum, ChecksumState, Deltas,
+    Expired, Rewrite,
 };
 pub use sequence::{after, LastUse, SequenceShift};
 pub use story::{Resets, Story};

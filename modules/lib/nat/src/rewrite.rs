@@ -266,6 +266,19 @@ pub fn put_pseudo_sum(packet: &mut [u8], headers: &Headers) {
     put(packet, headers.transport.saturating_add(Udp::CHECK), sum);
 }
 
+/// Makes the checksum of an IPv4 header with options right. The stack writes addresses and times into
+/// options that ask for them, and leaves the checksum to who sends the packet on.
+///
+/// Kernel counterpart: `ip_forward_options()`.
+#[cold]
+pub fn renew_header_checksum(packet: &mut [u8], header_len: usize) {
+    if let Some(header) = packet.get_mut(..header_len) {
+        put(header, Ipv4::CHECK, [0; 2]);
+        let check = checksum::of(header);
+        put(header, Ipv4::CHECK, check);
+    }
+}
+
 /// The time to live has run out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expired;

@@ -5,8 +5,8 @@ mod common;
 
 use common::*;
 use nat::{
-    decrement_ttl, ChecksumState, Expired, Family, Headers, Malformed, Protocol, Rewrite, Tuple,
-    Unfit,
+    decrement_ttl, renew_header_checksum, ChecksumState, Expired, Family, Headers, Malformed,
+    Protocol, Rewrite, Tuple, Unfit,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -63,6 +63,25 @@ fn leaves_packets_of_the_other_family_alone() {
     let state = ChecksumState::Complete;
     assert!(apply(&Rewrite::new(&client, &six), &mut bytes, state).is_err());
     assert_eq!(bytes, before);
+}
+
+#[test]
+fn a_header_that_the_stack_has_written_into_gets_its_checksum() {
+    let mut header = [0; 28];
+    header[..20].copy_from_slice(
+        &packet(&tcp(v4(1, 2, 3, 4), 5, v4(6, 7, 8, 9), 10), &plain(), false)[..20],
+    );
+    header[0] = 0x47;
+    header[20..].copy_from_slice(&[7, 7, 8, 198, 51, 100, 80, 0]);
+    assert_ne!(wire::checksum::sum(&header), 0xffff);
+    renew_header_checksum(&mut header, 28);
+    assert_eq!(wire::checksum::sum(&header), 0xffff);
+    renew_header_checksum(&mut header, 29);
+    assert_eq!(
+        wire::checksum::sum(&header),
+        0xffff,
+        "what is not there is left alone"
+    );
 }
 
 #[test]
