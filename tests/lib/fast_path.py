@@ -13,7 +13,7 @@ from .waiting import wait_until
 SWITCH = "net.ipv4.vs.fullnat_fastpath"
 _INTERFACE_GET, _INTERFACE = 11, 7
 _NONE = bytes(8)  # An interface without a fast path counts nothing.
-_NAME, _MODE, _HITS, _MISSES, _DETOUR = 2, 3, 5, 6, 7
+_NAME, _MODE, _HITS, _MISSES, _DETOUR, _XDP_HITS, _XDP_DETOUR = 2, 3, 5, 6, 7, 11, 12
 
 
 @dataclasses.dataclass
@@ -23,6 +23,8 @@ class Counts:
     mode: int
     hits: int
     detours: dict
+    xdp_hits: int = 0
+    xdp_detours: dict = dataclasses.field(default_factory=dict)
 
 
 class FastPath:
@@ -36,18 +38,26 @@ class FastPath:
         """Stop."""
         self.family.close()
 
-    def interfaces(self):
+    def interfaces(self, wanted=lambda name: True):
         """What each interface counts, by its name."""
         answer = self.family.ask(_INTERFACE_GET, dump=True)
         assert not answer.error, answer
         found = {}
         for message in answer.messages:
-            row = netlink.parse(message[_INTERFACE])
+            rows = list(netlink.pairs(message[_INTERFACE]))
+            row = dict(rows)
             if _NAME not in row:
                 continue  # What is asked for all of them.
-            detours = dict(_detour(value) for kind, value in netlink.pairs(message[_INTERFACE]) if kind == _DETOUR)
+            name = row[_NAME].rstrip(b"\0").decode()
+            if not wanted(name):
+                continue
+            detours, in_xdp = (
+                dict(_detour(value) for kind, value in rows if kind == this) for this in (_DETOUR, _XDP_DETOUR)
+            )
             detours["no-flow"] = _number(row.get(_MISSES, _NONE))
-            found[row[_NAME].rstrip(b"\0").decode()] = Counts(row[_MODE][0], _number(row.get(_HITS, _NONE)), detours)
+            found[name] = Counts(
+                row[_MODE][0], _number(row.get(_HITS, _NONE)), detours, _number(row.get(_XDP_HITS, _NONE)), in_xdp,
+            )
         return found
 
     def hits(self, *names):

@@ -99,7 +99,7 @@ def foreign(namespace, interface):
     licence = ctypes.create_string_buffer(b"GPL")
     program = _bpf(_PROG_LOAD, struct.pack(
         "=IIQQIIQII16s", _XDP, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"other"))
-    path = Path("/sys/fs/bpf/other")
+    path = Path(f"/sys/fs/bpf/other-{interface}")
     name = ctypes.create_string_buffer(bytes(path))
     attached = False
     try:

@@ -5,6 +5,7 @@ All frames are sent by one thread on one processor, so the director deals with t
 sent: when it has answered a ping, everything that was to come of a packet has come.
 """
 
+import itertools
 import os
 import select
 import socket
@@ -28,6 +29,7 @@ _ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 _LINK = {NEAR: "near", FAR: "far"}
 _COUNTER_GET = 5
 _FIRST_PORT = 20000
+_numbers = itertools.count(1)
 _MARK = b"\xf0\x0d\xf0\x0d"
 _OPENING = {
     network.TCP: (
@@ -37,7 +39,7 @@ _OPENING = {
         ("reply", shapes.Segment("PA", b"!")),
         ("request", shapes.Segment("A", ack=network.SERVER_ISN + 2)),
     ),
-    network.UDP: (("request", shapes.Datagram(b"?")),),
+    network.UDP: (("request", shapes.Datagram(b"?")), ("reply", shapes.Datagram(b"!"))),
     network.SCTP: (("request", shapes.Chunks(shapes.SCTP_INIT, tag=0)),),
 }
 # Neighbour discovery and multicast listener reports of the director itself.
@@ -85,7 +87,8 @@ class Lab:
     """The director, its two links, and the services that vectors have asked for so far."""
 
     def __init__(self):
-        names = [f"{role}-{os.getpid()}" for role in ("vectors-director", "vectors-ends")]
+        tag = f"{os.getpid()}-{next(_numbers)}"
+        names = [f"{role}-{tag}" for role in ("vectors-director", "vectors-ends")]
         self._ip(f"netns add {name}" for name in names)
         self.director, self.ends = (Namespace(name) for name in names)
         self.affinity = os.sched_getaffinity(0)
@@ -170,13 +173,16 @@ class Lab:
             opening = opening[: {"new": 0, "half": 1, "open": 3, "known": 5}[vector.state]]
         elif vector.state == "new":
             opening = ()
+        elif kind.protocol == network.UDP and vector.way == "request":
+            # IPVS is to have heard of the direction, unless the first datagrams are others than those behind.
+            opening = opening[:1] * (1 if kind.options else 2)
         for number, (way, shape) in enumerate(opening):
             self.pass_by(flow, way, self.opening(flow, number, way, shape))
         return flow
 
     def opening(self, flow, number, way, shape):
         """A packet of an opening: all that differs from flow to flow are ports, and nobody here checks the sums."""
-        key = flow.kind, flow.client, number
+        key = flow.kind, flow.client, number, way
         if key not in self.openings:
             self.openings[key] = self.packet(flow, way, shape)
         packet = bytearray(self.openings[key])
@@ -225,6 +231,10 @@ class Lab:
             assert time.monotonic() < end, "the director does not answer a ping"
             select.select([self.taps[NEAR].socket], [], [], 0.5)
 
+    def send(self, place, packet):
+        """Send a packet of a vector."""
+        self.taps[place].send(packet)
+
     def counters(self):
         """Every counter of the director by name."""
         messages = self.counting.ask(_COUNTER_GET, dump=True).messages
@@ -242,7 +252,7 @@ class Lab:
             self.settle()
             before = self.counters()
             for shape in vector.sent if isinstance(vector.sent, tuple) else (vector.sent,):
-                self.taps[place_of(vector.way, sent=True)].send(self.packet(flow, vector.way, shape))
+                self.send(place_of(vector.way, sent=True), self.packet(flow, vector.way, shape))
             got = self.settle()
             after = self.counters()
         finally:
