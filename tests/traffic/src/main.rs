@@ -5,6 +5,7 @@
 //! command prints one JSON object a line on standard output. It is made to be cheap, because the tests run it in an
 //! emulated machine: one thread, one epoll, no process or thread for each connection.
 
+mod accept;
 mod bulk;
 mod connect;
 mod reply;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure what accepting a connection costs a server.
+    Accept(accept::Options),
     /// Open many TCP connections and check the answer on each.
     Connect(connect::Options),
     /// Answer TCP connections and UDP datagrams with what the server sees of its peer.
@@ -38,6 +41,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Accept(options) => accept::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Serve(options) => serve::run(&options),
         Command::Bulk(options) => bulk::run(&options),
