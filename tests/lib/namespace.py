@@ -144,9 +144,9 @@ class Namespace:
         run("ip", "netns", "delete", self.name)
 
     def wait_for_port(self, port, protocol="tcp"):
-        """Wait until something listens."""
+        """Wait until something listens; on sockets of IPv6, or of both families, with "tcp6" and "udp6"."""
         ending = f":{port:04X}"
-        state = {"tcp": "0A", "udp": "07"}[protocol]
+        state = {"tcp": "0A", "udp": "07"}[protocol[:3]]
 
         def listens():
             rows = (line.split() for line in self.read(f"/proc/net/{protocol}").splitlines()[1:])
