@@ -12,6 +12,8 @@
 //! address out again. DPVS sends zero, "no checksum", with OPP over IPv4, since its NICs cannot do
 //! better; over IPv6 that is not allowed (RFC 8200, section 8.1), and it sends what we send.
 //!
+//! What a real server reads it from may come from anybody: [`find`] and [`read_opp`] believe no length.
+//!
 //! Counterpart: DPVS, `uoa.ko`.
 
 use crate::ipv4::MIN as IPV4_MIN;
@@ -86,6 +88,57 @@ impl Opp {
         };
         (client.kind == OPTION && client.family == family).then_some(header)
     }
+}
+
+/// The client that an IP option names, the first that there is. `options` is what follows an IPv4
+/// header's fixed part.
+///
+/// The list ends where it says so, and where a length makes no sense.
+pub fn find(options: &[u8]) -> Option<Toa> {
+    let mut rest = options;
+    // BOUND: Every round goes on by a byte at least.
+    loop {
+        let len = match *rest {
+            [NOP, ..] => 1,
+            [kind, len, ..] if kind != END && len >= 2 => usize::from(len),
+            _ => return None,
+        };
+        let (option, behind) = rest.split_at_checked(len)?;
+        if let (&[OPTION, ..], Some(client)) = (option, Toa::decode(option)) {
+            return Some(client);
+        }
+        rest = behind;
+    }
+}
+
+/// What a receiver makes of an OPP header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The client, if an option names one that is of the header's version.
+    pub client: Option<Toa>,
+    /// Bytes of the header with its options: where the datagram starts.
+    pub len: usize,
+}
+
+/// Reads the OPP header of a datagram at the start of `bytes`; `None` if there is no telling where the
+/// datagram starts, or if it is none.
+///
+/// More is let pass than [`Opp::decode`] does: other options, before and behind. Who sends nonsense
+/// instead of an address has sent a datagram without one.
+pub fn read_opp(bytes: &[u8]) -> Option<Announcement> {
+    let (&[version, protocol, high, low], _) = bytes.split_first_chunk()?;
+    let len = usize::from(u16::from_be_bytes([high, low]));
+    if protocol != UDP || len % 4 != 0 {
+        return None;
+    }
+    let family = match version >> 4 {
+        1 => Family::V4,
+        2 => Family::V6,
+        _ => return None,
+    };
+    let options = bytes.get(OPP_FIXED..len)?;
+    let client = find(options).filter(|client| client.family == family);
+    Some(Announcement { client, len })
 }
 
 /// How the address travels.
