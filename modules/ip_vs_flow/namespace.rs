@@ -8,7 +8,7 @@
 use flow_method::{Counter, Scene};
 use kernel::prelude::*;
 use kernel::sync::{new_mutex, Mutex};
-use kernel_ipvs::Defragmentation;
+use kernel_defrag::Defragmentation;
 use kernel_net::device::{Device, Event, Rtnl, Watch, Watcher};
 use kernel_net::lock::SpinLockBh;
 use kernel_net::net::{Net, PerNet, Slot};

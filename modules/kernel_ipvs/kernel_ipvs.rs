@@ -10,13 +10,11 @@
 
 mod app;
 mod conn;
-mod defrag;
 mod services;
 mod stats;
 
 pub use app::{App, Forwarding};
 pub use conn::{Conn, ConnHandle, ConnRef, Direction, ServiceKey};
-pub use defrag::Defragmentation;
 
 use core::ptr::NonNull;
 use nat::Family;

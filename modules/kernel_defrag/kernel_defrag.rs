@@ -3,8 +3,10 @@
 //! IPv6 fragments, put together before anybody sees them.
 //!
 //! Of IPv4, what is addressed to this host is reassembled on its way up; of IPv6, the fragment header
-//! is looked at only behind LOCAL_IN. IPVS asks for reassembly in PRE_ROUTING where it has IPv6
-//! services; an IPv4 service with IPv6 servers needs it as well.
+//! is looked at only behind LOCAL_IN. This has it done in PRE_ROUTING. IPVS asks for that itself where
+//! it has IPv6 services.
+//!
+//! A crate of its own beside `kernel_net`: a module that links it depends on `nf_defrag_ipv6`.
 //!
 //! C header: `include/net/netfilter/ipv6/nf_defrag_ipv6.h`.
 
