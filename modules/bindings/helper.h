@@ -21,6 +21,7 @@
 #include <net/ip_vs.h>
 #include <net/netfilter/ipv6/nf_defrag_ipv6.h>
 #include <net/netns/generic.h>
+#include <net/protocol.h>
 #include <net/route.h>
 #include <net/tcp.h>
 #include <net/xdp.h>

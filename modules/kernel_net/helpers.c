@@ -9,6 +9,8 @@
 #include <linux/mm.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <linux/netfilter_ipv6.h>
 #include <linux/percpu.h>
 #include <linux/proc_fs.h>
 #include <linux/refcount.h>
@@ -54,6 +56,13 @@ void kn_skb_request_checksum(struct sk_buff *skb, unsigned int start, unsigned i
 bool kn_skb_was_fragmented(const struct sk_buff *skb, bool v6) { return (v6 ? IP6CB(skb)->frag_max_size : IPCB(skb)->frag_max_size) != 0; }
 void kn_skb_leave_by(struct sk_buff *skb, struct dst_entry *dst, bool counted) { nf_reset_ct(skb); nf_ct_set(skb, NULL, IP_CT_UNTRACKED); skb_dst_drop(skb); if (counted) skb_dst_set(skb, dst); else skb_dst_set_noref(skb, dst); skb_forward_csum(skb); if (skb->dev) { skb_orphan(skb); skb_clear_tstamp(skb); } }
 void kn_skb_clear_hash(struct sk_buff *skb) { skb_clear_hash(skb); }
+unsigned int kn_skb_push_network(struct sk_buff *skb) { unsigned int len = skb_network_header_len(skb); __skb_push(skb, len); return len; }
+void kn_skb_pull_network(struct sk_buff *skb, unsigned int len) { __skb_pull(skb, len); }
+void kn_skb_pull_transport(struct sk_buff *skb, unsigned int len) { skb_pull_rcsum(skb, len); skb_reset_transport_header(skb); }
+void kn_skb_skip_extension(struct sk_buff *skb, unsigned int len, unsigned int next) { skb->transport_header += len; IP6CB(skb)->nhoff = next; }
+void kn_kfree_skb(struct sk_buff *skb) { kfree_skb(skb); }
+struct net *kn_skb_net(const struct sk_buff *skb) { return dev_net(skb->dev); }
+bool kn_skb_is_sent_from_bound(struct sk_buff *skb) { const struct sock *sk = skb_to_full_sk(skb); return sk && (sk->sk_userlocks & SOCK_BINDADDR_LOCK); }
 void kn_skb_set_ignore_df(struct sk_buff *skb) { skb->ignore_df = 1; }
 void kn_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
 void kn_spin_lock_bh(spinlock_t *lock) { spin_lock_bh(lock); }
@@ -135,3 +144,6 @@ bool kn_neigh_address(const struct neighbour *n, u8 *to) { return (READ_ONCE(n->
 struct net_device *kn_vlan_lower(struct net_device *dev) { return kn_vlan_id(dev) < 0 ? dev : vlan_dev_priv(dev)->real_dev; }
 int kn_vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
 unsigned int kn_xdp_len(const struct xdp_buff *xdp) { return xdp_get_buff_len(xdp); }
+void kn_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *)) { timer_setup(timer, function, TIMER_DEFERRABLE); }
+void kn_timer_start(struct timer_list *timer, unsigned long ticks) { if (!timer_pending(timer)) mod_timer(timer, jiffies + ticks); }
+int kn_route_anew(struct net *net, struct sk_buff *skb, bool v6) { return v6 ? ip6_route_me_harder(net, skb->sk, skb) : ip_route_me_harder(net, skb->sk, skb, RTN_UNSPEC); }

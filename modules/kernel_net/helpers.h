@@ -54,6 +54,13 @@ struct net *kn_seq_file_net(struct seq_file *file);
 struct net *kn_seq_file_single_net(struct seq_file *file);
 /* linux/skbuff.h */
 const u8 *kn_network_header(const struct sk_buff *skb);
+unsigned int kn_skb_push_network(struct sk_buff *skb);
+void kn_skb_pull_network(struct sk_buff *skb, unsigned int len);
+void kn_skb_pull_transport(struct sk_buff *skb, unsigned int len);
+void kn_skb_skip_extension(struct sk_buff *skb, unsigned int len, unsigned int next);
+void kn_kfree_skb(struct sk_buff *skb);
+struct net *kn_skb_net(const struct sk_buff *skb);
+bool kn_skb_is_sent_from_bound(struct sk_buff *skb);
 int kn_pskb_trim_rcsum(struct sk_buff *skb, unsigned int len);
 bool kn_pskb_may_pull(struct sk_buff *skb, unsigned int len);
 int kn_skb_cow_head(struct sk_buff *skb, unsigned int headroom);
@@ -71,6 +78,8 @@ void kn_spin_lock_init(spinlock_t *lock);
 void kn_spin_lock_bh(spinlock_t *lock);
 void kn_spin_unlock_bh(spinlock_t *lock);
 /* linux/timer.h */
+void kn_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *));
+void kn_timer_start(struct timer_list *timer, unsigned long ticks);
 void kn_expire_timer_now(struct timer_list *timer);
 /* linux/tcp.h */
 const u8 *kn_tcp_header(const struct sk_buff *skb);
@@ -121,6 +130,7 @@ void *kn_net_generic_rcu(const struct net *net, unsigned int id);
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type);
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start);
 /* net/route.h */
+int kn_route_anew(struct net *net, struct sk_buff *skb, bool v6);
 int kn_route_input(struct sk_buff *skb);
 struct dst_entry *kn_route_output(struct net *net, u8 dsfield, __be32 daddr, __be32 saddr);
 bool kn_tcp_has_socket4(struct net *net, struct sk_buff *skb, int doff, __be32 saddr, __be16 sport, __be32 daddr, __be16 dport);

@@ -19,6 +19,7 @@
 //! | `next_hop` | the way out, past the IP layer |
 //! | `percpu` | counters |
 //! | `proc` | files in `/proc/net` |
+//! | `protocol` | headers between IP and UDP |
 //! | `random` | random numbers |
 //! | `rcu` | values that readers may hold when the owner lets go |
 //! | `rcu_arc` | the same, with several owners |
@@ -28,9 +29,11 @@
 //! | `sock` | sockets and their functions that are probed |
 //! | `socket_lookup` | whether a packet is for a socket of this host |
 //! | `sockopt` | socket options |
+//! | `switch` | what is there only while it is switched on |
 //! | `sysctl` | settings per namespace |
 //! | `table` | a hash table read under RCU |
 //! | `time` | jiffies |
+//! | `timer` | chores in softirq |
 //! | `trust` | a setting: whose word is taken |
 //! | `xdp` | frames that a driver shows to XDP |
 
@@ -47,6 +50,7 @@ pub mod netfilter;
 pub mod next_hop;
 pub mod percpu;
 pub mod proc;
+pub mod protocol;
 pub mod random;
 pub mod rcu;
 pub mod rcu_arc;
@@ -56,9 +60,11 @@ pub mod slab;
 pub mod sock;
 pub mod socket_lookup;
 pub mod sockopt;
+pub mod switch;
 pub mod sysctl;
 pub mod table;
 pub mod time;
+pub mod timer;
 pub mod trust;
 pub mod xdp;
 

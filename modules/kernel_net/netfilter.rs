@@ -48,6 +48,8 @@ pub enum Place {
     PreRouting,
     /// After it, for what is delivered to this host; whole datagrams, fragments are reassembled.
     LocalIn,
+    /// Behind the routing decision, for what this host's programs send; whole datagrams.
+    LocalOut,
 }
 
 /// A function that sees packets.
@@ -82,6 +84,7 @@ impl Entry {
         let place = match H::PLACE {
             Place::PreRouting => c::nf_inet_hooks_NF_INET_PRE_ROUTING,
             Place::LocalIn => c::nf_inet_hooks_NF_INET_LOCAL_IN,
+            Place::LocalOut => c::nf_inet_hooks_NF_INET_LOCAL_OUT,
         };
         Self(c::nf_hook_ops {
             hook: Some(trampoline::<H>),

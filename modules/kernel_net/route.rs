@@ -7,6 +7,7 @@
 //! C header: `include/net/route.h`, `include/net/ip6_route.h`, `include/net/icmp.h`.
 
 use core::ptr::NonNull;
+use kernel::error::to_result;
 use kernel::prelude::*;
 use nat::{Family, Tuple};
 use net_bindings as c;
@@ -165,6 +166,14 @@ impl Packet<'_> {
             c::kn_local_out(protocol_family(route.family) as u8, net.as_ptr(), skb);
         }
         Verdict::Stolen
+    }
+
+    /// Finds the way of a packet that a program of this host sends once more: it has another destination
+    /// than it was sent to. Fails when there is none.
+    pub fn reroute(&mut self, net: &Net) -> Result {
+        let is_v6 = self.family() == Family::V6;
+        // SAFETY: The packet is valid, in LOCAL_OUT, and has a route.
+        to_result(unsafe { c::kn_route_anew(net.as_ptr(), self.as_ptr(), is_v6) })
     }
 
     /// Tells the sender why its packet of that family went no further.

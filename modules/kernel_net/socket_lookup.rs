@@ -13,6 +13,19 @@ use crate::net::Net;
 use crate::skb::Packet;
 
 impl Packet<'_> {
+    /// Whether a socket is known already that gets the packet: one that is connected to its sender.
+    #[inline]
+    pub fn has_receiver(&self) -> bool {
+        // SAFETY: The packet is valid.
+        !unsafe { (*self.as_ptr()).sk }.is_null()
+    }
+
+    /// Whether the program that sends the packet has said from which address.
+    pub fn is_from_bound_socket(&self) -> bool {
+        // SAFETY: The packet is valid; who sends it holds the socket.
+        unsafe { c::kn_skb_is_sent_from_bound(self.as_ptr()) }
+    }
+
     /// Whether a TCP socket of this host, of any state, would get the packet.
     pub fn has_tcp_socket(&self, net: &Net, headers: &Headers) -> bool {
         let tuple = &headers.tuple;

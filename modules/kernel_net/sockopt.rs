@@ -25,7 +25,27 @@ pub trait GetOption: 'static {
     type Answer: AsRef<[u8]>;
 
     /// Answers for one socket.
-    fn get(sock: &Sock) -> Result<Self::Answer>;
+    fn get(sock: &Sock, question: Question) -> Result<Self::Answer>;
+}
+
+/// What a program has written into the buffer that it wants the answer in.
+pub struct Question {
+    user: UserPtr,
+    room: usize,
+}
+
+impl Question {
+    /// The first bytes of the buffer. `EINVAL` if it has not as many.
+    pub fn read<const N: usize>(&self) -> Result<[u8; N]> {
+        if self.room < N {
+            return Err(EINVAL);
+        }
+        let mut bytes = [0; N];
+        UserSlice::new(self.user, N)
+            .reader()
+            .read_slice(&mut bytes)?;
+        Ok(bytes)
+    }
 }
 
 /// An option, registered as long as this value lives.
@@ -85,15 +105,16 @@ unsafe extern "C" fn get<T: GetOption>(
     length: *mut ffi::c_int,
 ) -> ffi::c_int {
     from_result(|| {
-        // SAFETY: The system call holds the socket.
-        let answer = T::get(unsafe { Sock::from_raw(sock) })?;
-        let answer = answer.as_ref();
         // SAFETY: The kernel passes a pointer to its own copy of the length.
         let room = usize::try_from(unsafe { length.read() }).map_err(|_| EINVAL)?;
+        let user = UserPtr::from_ptr(user);
+        // SAFETY: The system call holds the socket.
+        let answer = T::get(unsafe { Sock::from_raw(sock) }, Question { user, room })?;
+        let answer = answer.as_ref();
         if room < answer.len() {
             return Err(EINVAL);
         }
-        UserSlice::new(UserPtr::from_ptr(user), answer.len())
+        UserSlice::new(user, answer.len())
             .writer()
             .write_slice(answer)?;
         // CAST: An answer of a few bytes.

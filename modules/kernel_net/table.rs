@@ -216,7 +216,7 @@ impl<T: Entry> Table<T> {
         &'a self,
         hash: u32,
         _guard: &'a rcu::Guard,
-        is_it: impl Fn(&T, Key) -> bool,
+        mut is_it: impl FnMut(&T, Key) -> bool,
     ) -> Option<(&'a T, Key)> {
         // ORDERING: Acquire pairs with the release in `link`.
         let mut step = Step(self.bucket(hash)?.load(Ordering::Acquire));
@@ -231,6 +231,14 @@ impl<T: Entry> Table<T> {
             step = Step(entry.link(key).next.load(Ordering::Acquire));
         }
         None
+    }
+
+    /// Calls `visitor` for each entry of the chain a hash leads to, and the key it is there by.
+    pub fn each(&self, hash: u32, guard: &rcu::Guard, mut visitor: impl FnMut(&T, Key)) {
+        self.find(hash, guard, |entry, key| {
+            visitor(entry, key);
+            false
+        });
     }
 
     /// Links an entry under the hashes of its keys, unless `same` says that another one has its first

@@ -8,7 +8,7 @@
 use kernel::prelude::*;
 use kernel_net::rcu;
 use kernel_net::sock::Sock;
-use kernel_net::sockopt::GetOption;
+use kernel_net::sockopt::{GetOption, Question};
 
 use crate::clients::Found;
 use crate::probes::PROBES;
@@ -22,7 +22,7 @@ impl GetOption for Lookup {
     /// `struct toa_nat64_peer`: the address, the port in network order, two bytes of padding.
     type Answer = [u8; 20];
 
-    fn get(sock: &Sock) -> Result<[u8; 20]> {
+    fn get(sock: &Sock, _question: Question) -> Result<[u8; 20]> {
         let guard = rcu::read_lock();
         let peers = match PROBES
             .read(&guard)
