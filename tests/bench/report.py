@@ -7,14 +7,14 @@ from pathlib import Path
 
 # What is to be reached; see docs/bench.md.
 PER_PACKET, PER_CONNECTION, GROWTH, MEMORY = 1.0, 0.7, 1.1, 512
-HIT, MISS = 1450, 130
+HIT, FRAME, MISS = 1450, 300, 130
 REFERENCE = "ipvs/udp4/request/1"
 
 
 @dataclasses.dataclass
 class Row:
-    """One figure. `name` is set-up/kind/direction/flows, set-up/kind/connection, ingress/kind/refresh/direction, or
-    ingress/miss/what."""
+    """One figure. `name` is set-up/kind/direction/flows, set-up/kind/connection, ingress/kind/refresh/direction,
+    ingress/miss/what, or xdp/miss/what."""
 
     name: str
     title: str
@@ -48,10 +48,12 @@ class Report:
     def _judge(self, row):
         """Compare a FullNAT row with what it is to reach, as far as what it is compared with was measured."""
         setup, kind, what, *flows = row.name.split("/") + [""] * 2
-        if setup not in ("fullnat", "ingress") or what == "refresh":
+        if setup not in ("fullnat", "ingress", "xdp") or what == "refresh":
             return
         if kind == "miss":
             self._limit(row, MISS)
+        elif setup == "xdp":
+            self._limit(row, FRAME)
         elif setup == "ingress" and what != "connection":
             self._limit(row, HIT)
         elif what == "connection":
@@ -78,7 +80,10 @@ class Report:
         self.notes.append((f"memory per connection, {row.title}", row.memory["total"], f"<= {MEMORY} bytes", reached))
 
     def ratio(self, row):
-        """Compared with IPVS NAT: packets with its UDP requests, connections with its connections."""
+        """Compared with IPVS NAT: packets with its UDP requests, connections with its connections. A program's run is
+        no packet's whole way."""
+        if row.name.startswith(("xdp", "bpf")):
+            return None
         reference = "ipvs/tcp4/connection" if row.name.endswith("/connection") else REFERENCE
         return row.net / self.rows[reference].net if reference in self.rows else None
 

@@ -8,6 +8,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+from . import bpf
 from .namespace import run
 from .packets import IPv4
 
@@ -80,15 +81,7 @@ def capture(namespace, interface, *words):
         running.end()
 
 
-_BPF, _PROG_LOAD, _OBJ_PIN, _XDP = 321, 5, 6, 6
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def _bpf(command, attributes):
-    result = _LIBC.syscall(_BPF, command, attributes, len(attributes))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return result
+_PROG_LOAD, _OBJ_PIN, _XDP = 5, 6, 6
 
 
 @contextlib.contextmanager
@@ -97,13 +90,13 @@ def foreign(namespace, interface):
     # r0 = XDP_PASS; exit
     code = ctypes.create_string_buffer(bytes.fromhex("b700000002000000 9500000000000000"))
     licence = ctypes.create_string_buffer(b"GPL")
-    program = _bpf(_PROG_LOAD, struct.pack(
+    program = bpf.call(_PROG_LOAD, struct.pack(
         "=IIQQIIQII16s", _XDP, 2, ctypes.addressof(code), ctypes.addressof(licence), 0, 0, 0, 0, 0, b"other"))
     path = Path(f"/sys/fs/bpf/other-{interface}")
     name = ctypes.create_string_buffer(bytes(path))
     attached = False
     try:
-        _bpf(_OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), program, 0))
+        bpf.call(_OBJ_PIN, struct.pack("=QII", ctypes.addressof(name), program, 0))
         namespace.run("ip", "link", "set", "dev", interface, "xdpdrv", "pinned", path)
         attached = True
         about = Path(f"/proc/self/fdinfo/{program}").read_text(encoding="ascii")
