@@ -137,12 +137,12 @@ const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk) { return &sk->sk_
 struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk); }
 u32 kn_tcp_copied_seq(const struct sock *sk) { return tcp_sk(sk)->copied_seq; }
 u64 kn_tcp_passive_opens(const struct net *net) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += per_cpu_ptr(net->mib.tcp_statistics, cpu)->mibs[TCP_MIB_PASSIVEOPENS]; return sum; }
-void kn_dev_address(const struct net_device *dev, u8 *to) { ether_addr_copy(to, dev->dev_addr); }
-bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && !memcmp(dev->dev_addr, address, ETH_ALEN); }
-bool kn_dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp) { u32 wants = NETDEV_XDP_ACT_NDO_XMIT | (xdp_buff_has_frags(xdp) ? NETDEV_XDP_ACT_NDO_XMIT_SG : 0); return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
-bool kn_neigh_address(const struct neighbour *n, u8 *to) { return (READ_ONCE(n->nud_state) & NUD_VALID) && n->dev->addr_len == ETH_ALEN && (neigh_ha_snapshot(to, n, n->dev), true); }
-struct net_device *kn_vlan_lower(struct net_device *dev) { return kn_vlan_id(dev) < 0 ? dev : vlan_dev_priv(dev)->real_dev; }
-int kn_vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
+bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && ether_addr_equal(dev->dev_addr, address); }
+static __always_inline bool dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp) { u32 wants = NETDEV_XDP_ACT_NDO_XMIT | (xdp_buff_has_frags(xdp) ? NETDEV_XDP_ACT_NDO_XMIT_SG : 0); return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
+/* Both addresses of Ethernet, the neighbour's like neigh_ha_snapshot(), but for its copy of any length. */
+static __always_inline bool neigh_addresses(const struct neighbour *n, struct kn_way *way) { unsigned int seq; if (!(READ_ONCE(n->nud_state) & NUD_VALID) || n->dev->addr_len != ETH_ALEN) return false; do { seq = read_seqbegin(&n->ha_lock); ether_addr_copy(way->destination, n->ha); } while (read_seqretry(&n->ha_lock, seq)); ether_addr_copy(way->source, n->dev->dev_addr); return true; }
+static __always_inline int vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
+bool kn_neigh_way(const struct neighbour *n, const struct xdp_buff *xdp, struct kn_way *way) { const struct net_device *lower = n->dev; way->vlan = vlan_id(lower); if (way->vlan >= 0) lower = vlan_dev_priv(lower)->real_dev; way->interface = lower->ifindex; return dev_takes_frame(lower, xdp) && neigh_addresses(n, way); }
 unsigned int kn_xdp_len(const struct xdp_buff *xdp) { return xdp_get_buff_len(xdp); }
 void kn_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *)) { timer_setup(timer, function, TIMER_DEFERRABLE); }
 void kn_timer_start(struct timer_list *timer, unsigned long ticks) { if (!timer_pending(timer)) mod_timer(timer, jiffies + ticks); }

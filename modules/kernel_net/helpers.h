@@ -23,11 +23,8 @@ unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 unsigned long kn_totalram_pages(void);
 /* linux/netdevice.h */
 /* linux/etherdevice.h */
-void kn_dev_address(const struct net_device *dev, u8 *to);
 bool kn_dev_has_address(const struct net_device *dev, const u8 *address);
 /* linux/if_vlan.h */
-struct net_device *kn_vlan_lower(struct net_device *dev);
-int kn_vlan_id(const struct net_device *dev);
 /* linux/netdevice.h */
 int kn_dev_index(const struct net_device *dev);
 bool kn_dev_has_xdp(const struct net_device *dev);
@@ -121,7 +118,13 @@ void kn_neigh_send(struct neighbour *neigh, struct sk_buff *skb, bool foreign);
 unsigned int kn_neigh_headroom(const struct neighbour *neigh);
 void kn_neigh_release(struct neighbour *neigh);
 struct net_device *kn_neigh_dev(const struct neighbour *neigh);
-bool kn_neigh_address(const struct neighbour *neigh, u8 *to);
+
+/* How XDP sends to a neighbour: `vlan` is less than zero where there is none. */
+struct kn_way {
+	int interface, vlan;
+	u8 destination[ETH_ALEN], source[ETH_ALEN];
+};
+bool kn_neigh_way(const struct neighbour *neigh, const struct xdp_buff *xdp, struct kn_way *way);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
 void *kn_net_generic_rcu(const struct net *net, unsigned int id);
@@ -153,6 +156,5 @@ u64 kn_tcp_passive_opens(const struct net *net);
 /* net/xdp.h */
 struct xdp_buff;
 unsigned int kn_xdp_len(const struct xdp_buff *xdp);
-bool kn_dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp);
 
 #endif

@@ -17,6 +17,7 @@ use kernel::prelude::*;
 use kernel::types::Opaque;
 use net_bindings as c;
 
+use crate::rcu::Guard;
 use crate::skb::Packet;
 
 /// A network namespace.
@@ -75,6 +76,24 @@ pub trait PerNet: Send + Sync + Sized + 'static {
     /// The same for who has a packet in hand, and is under RCU therefore.
     #[inline]
     fn of_packet<'a>(net: &'a Net, _packet: &Packet<'_>) -> Option<&'a Self> {
+        // SAFETY: Packets are handled under RCU.
+        unsafe { Self::of_rcu(net) }
+    }
+
+    /// The same under RCU.
+    #[inline]
+    fn of_guarded<'a>(net: &'a Net, _guard: &'a Guard) -> Option<&'a Self> {
+        // SAFETY: By the guard.
+        unsafe { Self::of_rcu(net) }
+    }
+
+    /// The same without a lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller is under RCU.
+    #[inline]
+    unsafe fn of_rcu(net: &Net) -> Option<&Self> {
         let id = Self::slot().id();
         if id == 0 {
             return None;

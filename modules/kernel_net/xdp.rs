@@ -9,6 +9,7 @@
 //! C header: `include/net/xdp.h`.
 
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use net_bindings as c;
 
@@ -124,29 +125,23 @@ impl Frame<'_> {
 
     /// How the frame gets to the next hop; `None` while its address is not known, or where the device
     /// takes no frames of XDP.
-    #[inline]
+    #[inline(always)]
     pub fn way(&self, hop: &NextHop, _guard: &Guard) -> Option<Way> {
         let neighbour = hop.neighbour()?;
-        let (mut destination, mut source) = ([0; 6], [0; 6]);
-        // SAFETY: The neighbour is there under RCU, and holds its device. Only addresses of Ethernet are
-        // written, for which there is room.
-        unsafe {
-            let device = c::kn_neigh_dev(neighbour);
-            let lower = c::kn_vlan_lower(device);
-            if !c::kn_dev_takes_frame(lower, self.xdp.as_ptr())
-                || !c::kn_neigh_address(neighbour, destination.as_mut_ptr())
-            {
-                return None;
-            }
-            c::kn_dev_address(device, source.as_mut_ptr());
-            Some(Way {
-                // CAST: Numbers are positive.
-                interface: c::kn_dev_index(lower) as u32,
-                // No VLAN is a number below zero.
-                vlan: u16::try_from(c::kn_vlan_id(device)).ok(),
-                destination,
-                source,
-            })
+        let mut way = MaybeUninit::<c::kn_way>::uninit();
+        // SAFETY: The neighbour is there under RCU, and holds its device; the frame is valid.
+        if !unsafe { c::kn_neigh_way(neighbour, self.xdp.as_ptr(), way.as_mut_ptr()) } {
+            return None;
         }
+        // SAFETY: All of it was written.
+        let way = unsafe { way.assume_init() };
+        Some(Way {
+            // CAST: Numbers are positive.
+            interface: way.interface as u32,
+            // No VLAN is a number below zero.
+            vlan: u16::try_from(way.vlan).ok(),
+            destination: way.destination,
+            source: way.source,
+        })
     }
 }

@@ -18,6 +18,7 @@ use kernel_net::rcu;
 use kernel_net::skb::Packet;
 use nat::{Detour, Family, Headers};
 
+use super::PLAIN_V4;
 use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
@@ -102,9 +103,6 @@ fn pass(namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Result
         _ => pass_other(namespace, packet, guard),
     }
 }
-
-/// Version 4, and a header without options.
-const PLAIN_V4: u8 = 0x45;
 
 #[inline(never)]
 fn pass_other(

@@ -14,14 +14,18 @@
 use kernel::error::to_result;
 use kernel::ffi;
 use kernel::prelude::*;
+use kernel_ipvs::Direction;
 use kernel_net::net::PerNet;
 use kernel_net::rcu;
 use kernel_net::xdp::{Context, Frame, Way};
 use nat::{ChecksumState, Detour, Headers};
 use wire::Ethernet;
 
+use super::PLAIN_V4;
+use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
+use crate::transit;
 
 unsafe extern "C" {
     /// Tells BPF that programs may call us; in `kfunc.c`. Safe: it takes nothing that could be wrong.
@@ -44,10 +48,10 @@ extern "C" fn ip_vs_flow_frame(context: Context<'_>) -> ffi::c_int {
 }
 
 /// The device that a frame is to be sent by, translated; `None` for one that is as it was.
-#[inline]
+#[inline(always)]
 fn consider(mut frame: Frame<'_>) -> Option<u32> {
     let guard = rcu::read_lock();
-    let namespace = Namespace::of(frame.net(&guard))?;
+    let namespace = Namespace::of_guarded(frame.net(&guard), &guard)?;
     let interface = namespace.fast_path.frames(frame.interface(), &guard)?;
     if !namespace.scene.tunables.takes_shortcuts() {
         return None;
@@ -58,29 +62,92 @@ fn consider(mut frame: Frame<'_>) -> Option<u32> {
 }
 
 /// Translates a frame of a flow; or leaves it as it was, and says why.
-#[inline]
+///
+/// Compiled in one piece for what nearly all frames of IPv4 begin with, and once more for the rest, so
+/// that headers stay in registers.
+#[inline(always)]
 fn pass(namespace: &Namespace, frame: &mut Frame<'_>, guard: &rcu::Guard) -> Result<u32, Detour> {
+    // Asked for first: what is known of bytes is forgotten by a call.
     let whole = frame.len();
-    let link = Ethernet::parse(frame.linear()).map_err(|_| Detour::NoFlow)?;
-    let packet = frame.linear().get_mut(link.len..).unwrap_or(&mut []);
-    if !namespace.flows().may_have(packet) {
-        return Err(Detour::NoFlow);
+    let bytes = frame.linear();
+    match (Ethernet::parse_v4(bytes), bytes.get(Ethernet::LEN)) {
+        (Some(link), Some(&PLAIN_V4)) => {
+            let (start, len) = packet(namespace, bytes, whole, &link)?;
+            let headers = Headers::parse_v4(start, len)?;
+            pass_with(namespace, (frame, whole), link, headers, guard)
+        }
+        _ => pass_other(namespace, (frame, whole), guard),
     }
-    let len = whole.saturating_sub(link.len);
-    let mut headers = Headers::parse(packet, len)?;
-    let flow = namespace.flows().find(&headers.tuple, guard);
-    let passage = Passage::of(flow.ok_or(Detour::NoFlow)?, packet, &headers, guard)?;
+}
+
+#[inline(never)]
+fn pass_other(
+    namespace: &Namespace,
+    (frame, whole): (&mut Frame<'_>, usize),
+    guard: &rcu::Guard,
+) -> Result<u32, Detour> {
+    let bytes = frame.linear();
+    let link = Ethernet::parse(bytes).map_err(|_| Detour::NoFlow)?;
+    let (start, len) = packet(namespace, bytes, whole, &link)?;
+    let headers = Headers::parse(start, len)?;
+    pass_with(namespace, (frame, whole), link, headers, guard)
+}
+
+/// The first bytes of the packet in a frame, and how many there are in all, if it may belong to a flow.
+#[inline(always)]
+fn packet<'f>(
+    namespace: &Namespace,
+    bytes: &'f [u8],
+    whole: usize,
+    link: &Ethernet,
+) -> Result<(&'f [u8], usize), Detour> {
+    let start = bytes.get(link.len..).unwrap_or(&[]);
+    match namespace.flows().may_have(start) {
+        true => Ok((start, whole.saturating_sub(link.len))),
+        false => Err(Detour::NoFlow),
+    }
+}
+
+#[inline(always)]
+fn pass_with(
+    namespace: &Namespace,
+    frame: (&mut Frame<'_>, usize),
+    link: Ethernet,
+    headers: Headers,
+    guard: &rcu::Guard,
+) -> Result<u32, Detour> {
+    let found = namespace.flows().find(&headers.tuple, guard);
+    let (bound, direction) = found.ok_or(Detour::NoFlow)?;
+    // Each direction has code of its own, too.
+    match direction {
+        Direction::Request => pass_as(frame, link, headers, (bound, Direction::Request), guard),
+        Direction::Reply => pass_as(frame, link, headers, (bound, Direction::Reply), guard),
+    }
+}
+
+#[inline(always)]
+fn pass_as(
+    (frame, whole): (&mut Frame<'_>, usize),
+    link: Ethernet,
+    mut headers: Headers,
+    flow: (&BoundFlow, Direction),
+    guard: &rcu::Guard,
+) -> Result<u32, Detour> {
+    let packet = frame.linear().get(link.len..).unwrap_or(&[]);
+    let passage = Passage::of(flow, packet, &headers, guard)?;
     let to = passage.to();
     if headers.tuple.family != to.family {
         return Err(Detour::Family);
     }
     // What is behind the packet fills up a short frame, or is for the stack to take off.
-    let is_filled = len == headers.total_len || whole <= Ethernet::MIN_FRAME;
-    if link.family != headers.tuple.family || len < headers.total_len || !is_filled {
+    let end = link.len.saturating_add(headers.total_len);
+    let is_filled = whole == end || whole <= Ethernet::MIN_FRAME;
+    if link.family != headers.tuple.family || whole < end || !is_filled {
         return Err(Detour::Malformed);
     }
     // CAST: Lossless on 64 bits.
-    if headers.total_len > passage.hop.mtu() as usize {
+    let fits = || headers.total_len <= passage.hop.mtu() as usize;
+    if headers.total_len > transit::SURE_TO_FIT && !fits() {
         return Err(Detour::TooBig);
     }
     let way = way(frame, &link, &passage, guard)?;
@@ -97,7 +164,7 @@ fn pass(namespace: &Namespace, frame: &mut Frame<'_>, guard: &rcu::Guard) -> Res
 }
 
 /// How the frame gets to the receiver as XDP sends it. Frames for other hosts on the link are not ours.
-#[inline]
+#[inline(always)]
 fn way(
     frame: &Frame<'_>,
     link: &Ethernet,

@@ -36,7 +36,7 @@ impl Ethernet {
     pub const MIN_FRAME: usize = 60;
 
     /// Reads a header; other frames than those of IP are malformed here.
-    #[inline]
+    #[inline(always)]
     pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
         let destination = *frame.first_chunk().ok_or(Malformed)?;
         let kind = be16(frame, KIND).ok_or(Malformed)?;
@@ -61,9 +61,21 @@ impl Ethernet {
         })
     }
 
+    /// The same of an untagged frame of IPv4, and of no other.
+    #[inline(always)]
+    pub fn parse_v4(frame: &[u8]) -> Option<Self> {
+        let destination = *frame.first_chunk()?;
+        (be16(frame, KIND)? == ETH_P_IP).then_some(Self {
+            len: Self::LEN,
+            destination,
+            vlan: None,
+            family: Family::V4,
+        })
+    }
+
     /// Gives a frame that has been read other addresses and, if it has a tag, another VLAN. A tag is
     /// neither added nor taken away; its priority stays.
-    #[inline]
+    #[inline(always)]
     pub fn readdress(frame: &mut [u8], destination: [u8; 6], source: [u8; 6], vlan: Option<u16>) {
         put(frame, 0, destination);
         put(frame, SOURCE, source);

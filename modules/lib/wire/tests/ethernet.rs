@@ -21,6 +21,7 @@ fn a_frame_says_what_it_carries_and_where_that_starts() {
         family: Family::V4,
     };
     assert_eq!(Ethernet::parse(&frame(&[8, 0])), Ok(plain));
+    assert_eq!(Ethernet::parse_v4(&frame(&[8, 0])), Some(plain));
     let tagged = Ethernet {
         len: 18,
         vlan: Some(0x123),
@@ -31,6 +32,22 @@ fn a_frame_says_what_it_carries_and_where_that_starts() {
         Ethernet::parse(&frame(&[0x81, 0, 0xe1, 0x23, 0x86, 0xdd])),
         Ok(tagged)
     );
+}
+
+#[test]
+fn only_untagged_frames_of_v4_are_the_simplest_ones() {
+    for kind in [
+        &[0x86, 0xdd][..],
+        &[8, 6],
+        &[0x81, 0, 0, 1, 8, 0],
+        &[0x88, 0xa8, 0, 1, 8, 0],
+    ] {
+        assert_eq!(Ethernet::parse_v4(&frame(kind)), None, "{kind:x?}");
+    }
+    let whole = frame(&[8, 0]);
+    for len in 0..14 {
+        assert_eq!(Ethernet::parse_v4(&whole[..len]), None, "{len}");
+    }
 }
 
 #[test]
