@@ -63,6 +63,7 @@ fn what_cannot_be_read_names_nobody() {
     assert_eq!(uoa::find(&[&[31, 20, 0, 0][..], &V4].concat()), None);
     // Behind the end, behind a length of nothing, and in another option.
     assert_eq!(uoa::find(&[&[0][..], &V4].concat()), None);
+    assert_eq!(uoa::find(&[&[0, 2][..], &V4].concat()), None);
     assert_eq!(uoa::find(&[&[7, 0][..], &V4].concat()), None);
     assert_eq!(uoa::find(&[&[7, 1][..], &V4].concat()), None);
     assert_eq!(uoa::find(&[&[7, 10][..], &V4].concat()), None);
