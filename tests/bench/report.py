@@ -9,6 +9,8 @@ from pathlib import Path
 PER_PACKET, PER_CONNECTION, GROWTH, MEMORY = 1.0, 0.7, 1.1, 512
 HIT, FRAME, MISS = 1450, 300, 130
 REFERENCE = "ipvs/udp4/request/1"
+# A connection with toa.ko, compared with one without.
+ACCEPTED = {"plain": 1.03, "option": 1.07}
 
 
 @dataclasses.dataclass
@@ -22,6 +24,7 @@ class Row:
     floor: float
     memory: dict | None = None
     refresh_share: float | None = None
+    parts: dict | None = None
     target: str = ""
     reached: bool | None = None
 
@@ -39,15 +42,18 @@ class Report:
         self.rows = {}
         self.notes = []
 
-    def add(self, name, title, count, memory=None):
+    def add(self, name, title, count, memory=None, parts=None):
         """Take a figure and show it at once."""
-        row = self.rows[name] = Row(name, title, count.total, count.floor, memory, count.refresh_share)
+        row = self.rows[name] = Row(name, title, count.total, count.floor, memory, count.refresh_share, parts)
         self._judge(row)
         print(self._line(row), flush=True)
 
     def _judge(self, row):
         """Compare a FullNAT row with what it is to reach, as far as what it is compared with was measured."""
         setup, kind, what, *flows = row.name.split("/") + [""] * 2
+        if setup == "toa":
+            self._aim(row, f"accept/tcp4/{what}", ACCEPTED[what], "that without toa.ko")
+            return
         if setup not in ("fullnat", "ingress", "xdp") or what == "refresh":
             return
         if kind == "miss":
@@ -84,6 +90,9 @@ class Report:
         no packet's whole way."""
         if row.name.startswith(("xdp", "bpf")):
             return None
+        if row.name.startswith(("toa/", "accept/")):
+            reference = f"accept/tcp4/{row.name.rpartition('/')[2]}"
+            return row.net / self.rows[reference].net if reference in self.rows else None
         reference = "ipvs/tcp4/connection" if row.name.endswith("/connection") else REFERENCE
         return row.net / self.rows[reference].net if reference in self.rows else None
 
@@ -121,6 +130,9 @@ class Report:
             }
             if row.name.endswith("/connection"):
                 entry[f"{self.unit}s_per_connection"] = entry.pop(f"{self.unit}s_per_packet")
+            if row.parts:
+                entry |= {f"{self.unit}s_per_connection": entry.pop(f"{self.unit}s_per_packet"), "parts": row.parts}
+                entry["ratio_to_accept"] = entry.pop("ratio_to_ipvs_nat")
             if row.memory:
                 entry["bytes_per_connection"] = row.memory
             if row.refresh_share is not None:
