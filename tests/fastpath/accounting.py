@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """IPVS knows what happens on the fast path: its counters, its timers, and what its administrator changes."""
 
+import os
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from lib.fast_path import transfer
 from lib.options import limit_silence
 from lib.topology import SERVERS
 from lib.topology import VIP
+from lib.traffic import all_ok
 from lib.waiting import wait_until
 from lib.wire import SERVER
 from lib.wire import Conversation
@@ -19,6 +21,7 @@ from lib.wire import Datagrams
 
 SERVICE = f"{VIP}:80"
 RAW = f"{VIP}:81"
+EXPIRE = "net.ipv4.vs.expire_nodest_conn"
 RATE = re.compile(rf"^(?:UDP  {re.escape(SERVICE)}|  -> \S+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)$", re.MULTILINE)
 
 
@@ -97,6 +100,48 @@ def test_the_rate_is_shown_while_packets_take_the_fast_path(topology, fullnat, p
     assert 0.5 < packets_in / packets_out < 2
 
 
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one processor")
+def test_two_processors_count_every_packet(topology, director, path, way):
+    """Packets of a virtual link are dealt with on the processor of who sends them."""
+    # Servers that are known from before count on where they were.
+    rounds, port = 500, {"ingress": 84, "xdp": 85}[way]
+    topology.serve(port)
+    director.fullnat("-u", port)
+    service, before, hits = f"{VIP}:{port}", counted(path), path.hits()
+    senders = [
+        topology.client.start("taskset", "-c", cpu, "traffic", "udp", service, "-n", rounds, "-k", 4, "--timeout", 5)
+        for cpu in (0, 1)
+    ]
+    for sender in senders:
+        all_ok(sender.finish(timeout=50), rounds)
+    sent = rounds * len(senders)
+    now = wait_until(
+        lambda: (s := director.stats(service, "-u"))["service"]["out_packets"] >= sent and s, "IPVS to add it up"
+    )
+    assert (now["service"]["in_packets"], now["service"]["out_packets"]) == (sent, sent)
+    # The first packet of a flow is of none.
+    expected = 2 * sent - now["service"]["conns"]
+    assert counted(path) - before == expected, "each packet once, as a hit or with a reason"
+    assert path.hits() - hits > sent
+    by_server = wait_until(
+        lambda: (s := director.stats(service, "-u")["servers"]) and total(s, "in_packets") >= sent and s, "the same"
+    )
+    assert total(by_server, "in_packets") == total(by_server, "out_packets") == sent
+
+
+def total(servers, name):
+    """What the servers of a service have counted."""
+    return sum(server[name] for server in servers.values())
+
+
+def counted(path):
+    """Packets of flows that the interfaces have counted."""
+    return sum(
+        counts.hits + sum(count for name, count in counts.detours.items() if name != "no-flow")
+        for counts in path.interfaces().values()
+    )
+
+
 def lives(director, port):
     """Whether the connection of a client's port is there."""
     return any(row["client"].endswith(f":{port}") for row in director.connections())
@@ -155,7 +200,7 @@ def test_a_server_that_is_removed_gets_no_packet_more(topology, director, wire, 
         topology.director.sysctl("net.ipv4.vs.fullnat_fastpath", 1)
 
 
-def test_a_server_removed_under_traffic_gets_no_packet_more(topology, fullnat, path):
+def test_a_server_removed_under_traffic_gets_no_packet_more(topology, fullnat, path, way):
     server = topology.servers[0]
     with pulse(topology, path):
         fullnat.adm("-d", "-u", SERVICE, "-r", SERVERS[0])
@@ -166,8 +211,30 @@ def test_a_server_removed_under_traffic_gets_no_packet_more(topology, fullnat, p
         assert path.detours().get("no-server", 0) + path.detours().get("refresh", 0) > 0
 
 
+def test_connections_of_a_server_that_is_removed_go_to_another_if_asked_to(topology, fullnat, path, way):
+    topology.director.sysctl(EXPIRE, 1)
+    server = topology.servers[0]
+    try:
+        with pulse(topology, path):
+            fullnat.adm("-d", "-u", SERVICE, "-r", SERVERS[0])
+            # What clients send makes a new connection, of another server, which is all they notice.
+            wait_until(
+                lambda: not [row for row in fullnat.connections() if is_of(row, SERVERS[0])], "their end"
+            )
+            stopped = server.mib("UdpInDatagrams")
+            path.grows("lan2", by=200)
+            assert server.mib("UdpInDatagrams") == stopped
+    finally:
+        topology.director.sysctl(EXPIRE, 0)
+
+
+def is_of(row, server):
+    """Whether a connection is one of datagrams with a server: those of TCP have a service of their own."""
+    return row["protocol"] == "UDP" and row["server"] == f"{server}:80"
+
+
 @pytest.mark.parametrize("words", [("-C",), ("-D", "-u", SERVICE)], ids=" ".join)
-def test_a_service_taken_away_under_traffic_stops_it(topology, fullnat, path, words):
+def test_a_service_taken_away_under_traffic_stops_it(topology, fullnat, path, way, words):
     beating = Pulse(topology.client)
     path.grows()
     fullnat.adm(*words)
@@ -181,10 +248,10 @@ def test_a_service_taken_away_under_traffic_stops_it(topology, fullnat, path, wo
     assert path.hits() <= hits + 2
     fullnat.fullnat("-u", 80)
     path.grows()
-    assert beating.end()["ok"] > 50
+    assert beating.end()["ok"] > 10
 
 
-def test_a_server_of_weight_0_keeps_what_it_has_and_gets_nothing_new(topology, fullnat, path):
+def test_a_server_of_weight_0_keeps_what_it_has_and_gets_nothing_new(topology, fullnat, path, way):
     with pulse(topology, path, lost=0):
         fullnat.adm("-e", "-u", SERVICE, "-r", SERVERS[0], "-b", "-w", 0)
         path.grows("lan1")
@@ -192,7 +259,7 @@ def test_a_server_of_weight_0_keeps_what_it_has_and_gets_nothing_new(topology, f
     fullnat.adm("-e", "-u", SERVICE, "-r", SERVERS[0], "-b", "-w", 1)
 
 
-def test_switched_off_and_on_under_traffic_nothing_is_lost(topology, fullnat, path):
+def test_switched_off_and_on_under_traffic_nothing_is_lost(topology, fullnat, path, way):
     server = topology.servers[0]
     with pulse(topology, path, lost=0), transfer(topology, path):
         for _ in range(5):
@@ -221,5 +288,5 @@ def test_modules_unloaded_under_traffic_on_the_fast_path(topology, fullnat, path
             fullnat.restore(fullnat.rules("-t", 80) + fullnat.rules("-u", 80))
     finally:
         modules.load_director()
-    assert beating.end()["ok"] > 200
+    assert beating.end()["ok"] > 50
     moving.finish(code=None)

@@ -33,6 +33,7 @@ class FastPath:
     def __init__(self, namespace):
         self.namespace = namespace
         self.family = netlink.Family(namespace, "IPVS_FLOW")
+        self.in_xdp = False  # Whether only packets that XDP forwards count as hits.
 
     def close(self):
         """Stop."""
@@ -62,7 +63,8 @@ class FastPath:
 
     def hits(self, *names):
         """Packets that took the fast path, at all interfaces or at some."""
-        return sum(counts.hits for name, counts in self.interfaces().items() if not names or name in names)
+        found = [counts for name, counts in self.interfaces().items() if not names or name in names]
+        return sum(counts.xdp_hits if self.in_xdp else counts.hits for counts in found)
 
     def detours(self):
         """Packets that did not, by the reason."""
@@ -145,12 +147,18 @@ def pulse(topology, path, *names, lost=None):
 
 
 @contextlib.contextmanager
-def transfer(topology, path, megabytes=30):
-    """Bytes flow both ways on the fast path of a TCP connection in the body; all of them arrive, and unchanged."""
+def transfer(topology, path, megabytes=30, by=()):
+    """Bytes flow both ways on the fast path of a TCP connection in the body; all of them arrive, and unchanged.
+
+    The body may take longer: how many packets come in by some interfaces is looked at in the end.
+    """
     size = megabytes * 1_000_000
+    before = {name: path.hits(name) for name in by}
     moving = topology.client.start("traffic", "bulk", f"{VIP}:80", "--up", size, "--down", size)
     path.grows()
     yield moving
     report = json.loads(moving.finish(timeout=50))
     assert report["ok"]
+    took = {name: path.hits(name) - count for name, count in before.items()}
+    assert all(count >= 50 for count in took.values()), took
     assert report["up_hash"] == report["up_hash_server"] != report["down_hash"] == report["down_hash_server"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from . import bpf
 from .namespace import run
 from .packets import IPv4
+from .waiting import wait_until
 
 PROGRAM = "ip_vs_flow_fast"
 PINS = "/sys/fs/bpf/rsipvs"
@@ -26,6 +27,12 @@ def attach(namespace, interface):
 def detach(namespace, interface):
     """Take it off again."""
     namespace.run("rsipvsadm", "fastpath", "set", interface, "auto")
+
+
+def clear(topology):
+    """Take it off every interface, also of those that are gone."""
+    topology.director.run("rsipvsadm", "fastpath", "set", "all", "auto")
+    wait_until(lambda: not programs(), "programs to be gone")
 
 
 def prepare(topology):
