@@ -7,7 +7,7 @@ import pytest
 
 from lib.director import Director
 from lib.kernel_log import KernelLog
-from lib.topology import Topology
+from lib.topology import serving
 from lib.wire import SERVER
 from lib.wire import Wire
 
@@ -54,12 +54,8 @@ def kernel_log():
 @pytest.fixture(scope="module")
 def topology():
     """A topology for the tests of one file, with the answering server on both real servers."""
-    made = Topology()
-    try:
-        made.serve()
+    with serving() as made:
         yield made
-    finally:
-        made.delete()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
 from lib.topology import Topology
+from lib.topology import serving
 from lib.waiting import wait_until
 
 # An interface that something still holds is waited for; the kernel complains about it every ten seconds.
@@ -31,12 +32,8 @@ REACH_SERVER = ("addr replace 192.168.229.251/32 dev lan1", f"route replace {SER
 @pytest.fixture
 def topology():
     """A topology for each test: what these do to it is not undone."""
-    made = Topology()
-    try:
-        made.serve()
+    with serving() as made:
         yield made
-    finally:
-        made.delete()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from lib.topology import CLIENT
 from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
-from lib.topology import Topology
+from lib.topology import serving
 from lib.wire import Tap
 
 UDP = 17
@@ -21,12 +21,8 @@ INGRESS = 1
 @pytest.fixture
 def topology():
     """A topology for each test: what these do to it is not undone."""
-    made = Topology()
-    try:
-        made.serve()
+    with serving() as made:
         yield made
-    finally:
-        made.delete()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Loading and unloading kernel modules, fast enough to do it hundreds of times."""
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -53,6 +54,16 @@ def try_remove(name):
 def remove(name):
     """Unload one module; its last users may be leaving just now."""
     wait_until(lambda: try_remove(name), f"module {name} to be unused")
+
+
+@contextlib.contextmanager
+def kept(name):
+    """Have one module loaded while the body runs, which may unload and load it."""
+    if not loaded(name):
+        insert(name)
+    yield
+    if loaded(name):
+        remove(name)
 
 
 def load_director():

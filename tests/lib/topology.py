@@ -9,6 +9,7 @@ FullNAT must not need it. Names end in the number of the process and a counter, 
 addresses can live side by side.
 """
 
+import contextlib
 import itertools
 import os
 
@@ -102,3 +103,14 @@ class Topology:
         """Take everything away."""
         while self.namespaces:
             self.forget(self.namespaces[-1])
+
+
+@contextlib.contextmanager
+def serving():
+    """A topology with the answering server on both real servers, as long as the body runs."""
+    made = Topology()
+    try:
+        made.serve()
+        yield made
+    finally:
+        made.delete()

@@ -11,11 +11,8 @@ from lib.nginx import Nginx
 @pytest.fixture(scope="module")
 def toa():
     """The module, loaded for the rest of a file's tests; loading it makes the kernel patch itself and takes a while."""
-    if not modules.loaded("toa"):
-        modules.insert("toa")
-    yield
-    if modules.loaded("toa"):
-        modules.remove("toa")
+    with modules.kept("toa"):
+        yield
 
 
 @pytest.fixture

@@ -14,11 +14,8 @@ AWAY, AWAY6 = "10.99.0.1", "2001:db8:99::1"
 @pytest.fixture(scope="module")
 def uoa():
     """The module, loaded for the rest of a file's tests."""
-    if not modules.loaded("uoa"):
-        modules.insert("uoa")
-    yield
-    if modules.loaded("uoa"):
-        modules.remove("uoa")
+    with modules.kept("uoa"):
+        yield
 
 
 @pytest.fixture
