@@ -32,6 +32,8 @@ from .setups import TCP
 
 _RUNS, _SLICES, _LIVE = 500, 5, 4000
 _STALE = 0.6
+# Frames that nobody counts on, such as neighbour discovery's.
+_STRAYS = 20
 _PINS = Path("/sys/fs/bpf/bench")
 _LINK = 14
 # From where to where: who sends, by what, into which interface, out of which, to whom.
@@ -140,14 +142,18 @@ class Frames:
         floor = self._floor("request", frames)
         program = self._ours("l0")
         runs = self._runs(program, "request", frames)
-        before = self._counted("l0")["xdp_detours"]
+        before = self._counted("l0")
         with self.network.lb.entered():
             if runs[0].frame() != (bpf.PASS, frames[0]):
                 raise Wrong(f"a frame of no flow became {runs[0].frame()}")
             total = _measure(runs, bpf.PASS)
         program.close()
-        if self._counted("l0")["xdp_detours"] != before:
-            raise Wrong("frames that were to be of no flow were left for another reason")
+        counted = self._counted("l0")
+        missed = counted["xdp_misses"] - before["xdp_misses"]
+        # The first showed what becomes of one.
+        sent = 1 + _RUNS * (_SLICES + 1)
+        if not sent <= missed <= sent + _STRAYS or counted["xdp_detours"] != before["xdp_detours"]:
+            raise Wrong(f"{missed} frames of {sent} were left as of no flow; before {before}, then {counted}")
         return Count(total, floor)
 
     def measure_bpf(self, way):

@@ -15,6 +15,7 @@ from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
 from lib.traffic import all_ok
+from lib.waiting import wait_until
 from lib.wire import CLIENT as RAW_CLIENT
 from lib.wire import SERVER as RAW_SERVER
 from lib.wire import Conversation
@@ -148,6 +149,27 @@ def test_a_foreign_frame_passes(with_xdp, wire):
     wire.near.send(packet, b"\x02\0\0\0\0\x77")
     wire.quiet("a frame to another host")
     flow.ask(b"still there")
+
+
+def test_frames_of_no_flow_are_counted_where_xdp_leaves_them(with_xdp, wire, director):
+    def misses():
+        rows = json.loads(director.adm("fastpath", "--json"))["interfaces"]
+        return next(row["xdp_misses"] for row in rows if row["interface"] == "wan")
+
+    flow = Flow(wire)
+    before = misses()
+    for _ in range(50):
+        flow.ask(b"known")
+    # Neighbours may have asked for each other meanwhile.
+    assert misses() - before < 10
+    stranger = IPv4(RAW_CLIENT, VIP, socket.IPPROTO_UDP, Udp(5000, 82, b"nobody's").build(RAW_CLIENT, VIP))
+    before = misses()
+    for _ in range(50):
+        wire.near.send(stranger, b"\x02\0\0\0\0\x77")
+    wait_until(lambda: misses() - before >= 50, "50 frames of no flow")
+    assert misses() - before < 60
+    shown = director.adm("fastpath", "wan", "--detours").splitlines()
+    assert any(line.split()[:4] == ["not", "in", "xdp:", "no-flow"] for line in shown)
 
 
 def test_files_arrive_whole_and_frames_pass_in_xdp(with_xdp, topology, fullnat):

@@ -118,6 +118,7 @@ fn put_figures(nest: &mut Message<'_>, view: &View<'_>) -> Result {
         return Ok(());
     };
     nest.u64(interface::XDP_HITS, in_driver)?;
+    nest.u64(interface::XDP_MISSES, frames.took(Detour::NoFlow))?;
     put_detours(nest, interface::XDP_DETOUR, frames)
 }
 

@@ -144,8 +144,8 @@ fn alias_has_an_address_of_each_family() {
     assert!(Alias::parse(&hex("1400 0100 20010db8000000000000000000000001")).is_err());
 }
 
-/// IFINDEX, NAME, MODE, CONFIGURED, HITS, MISSES, two DETOURs, NATIVE_XDP, XDP_HITS and an XDP_DETOUR of an interface that is
-/// passed at ingress, as asked for.
+/// IFINDEX, NAME, MODE, CONFIGURED, HITS, MISSES, two DETOURs, NATIVE_XDP, XDP_HITS, an XDP_DETOUR and XDP_MISSES of an
+/// interface that is passed at ingress, as asked for.
 const WAN: &str = "
     0800 0100 02000000
     0800 0200 77616e00
@@ -157,7 +157,8 @@ const WAN: &str = "
     1c00 0780 0c00 0100 7265667265736800 0c00 0200 0100000000000000
     0400 0800
     0c00 0b00 0800000000000000
-    1c00 0c80 0a00 0100 666c616773 00 0000 0c00 0200 0200000000000000";
+    1c00 0c80 0a00 0100 666c616773 00 0000 0c00 0200 0200000000000000
+    0c00 0d00 0600000000000000";
 
 #[test]
 fn interfaces_follow_what_holds_for_all() {
@@ -186,6 +187,7 @@ fn interfaces_follow_what_holds_for_all() {
         hits: (1 << 63) + 9,
         xdp_hits: 8,
         misses: 3,
+        xdp_misses: 6,
         detours: vec![detour("flags", 7), detour("refresh", 1)],
         xdp_detours: vec![detour("flags", 2)],
         reason: None,
@@ -194,7 +196,7 @@ fn interfaces_follow_what_holds_for_all() {
     let lo = &found.interfaces[0];
     assert_eq!((lo.index, lo.name.as_str(), lo.mode), (1, "lo", Mode::Off));
     assert_eq!((lo.wish, lo.native_xdp), (Wish::Automatic, false));
-    assert_eq!((lo.hits, lo.misses, lo.detours.len()), (0, 0, 0));
+    assert_eq!((lo.hits, lo.misses, lo.xdp_misses), (0, 0, 0));
     assert_eq!(lo.reason.as_deref(), Some("loopback"));
 }
 

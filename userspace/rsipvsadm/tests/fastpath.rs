@@ -120,6 +120,7 @@ fn found() -> FastPaths {
         hits: 0,
         xdp_hits: 0,
         misses: 0,
+        xdp_misses: 0,
         detours: Vec::new(),
         xdp_detours: Vec::new(),
         reason: Some("loopback".to_owned()),
@@ -133,6 +134,7 @@ fn found() -> FastPaths {
         hits: 123_456,
         xdp_hits: 123_000,
         misses: 45,
+        xdp_misses: 67,
         detours: detours(&[("ttl", 1), ("flags", 200), ("class", 1), ("refresh", 110)]),
         xdp_detours: detours(&[("family", 456)]),
         reason: None,
@@ -144,6 +146,7 @@ fn found() -> FastPaths {
         hits: 5,
         xdp_hits: 0,
         misses: 0,
+        xdp_misses: 0,
         detours: detours(&[("flags", 0)]),
         xdp_detours: Vec::new(),
         ..wan.clone()
@@ -187,6 +190,7 @@ wan       ingress auto    yes       123456       123000       45           312
   class                1
   ttl                  1
   not in xdp: family   456
+  not in xdp: no-flow  67
 ip_vs_flow.ko cannot be unloaded: XDP program 5 on wan, held by /sys/fs/bpf/rsipvs/wan-5
 "
     );
@@ -206,7 +210,7 @@ fn json_says_all_of_it() {
     );
     let wan = json!({
         "interface": "wan", "index": 2, "mode": "ingress", "asked": "auto", "native_xdp": true,
-        "hits": 123_456, "xdp_hits": 123_000, "misses": 45,
+        "hits": 123_456, "xdp_hits": 123_000, "misses": 45, "xdp_misses": 67,
         "detours": {"ttl": 1, "flags": 200, "class": 1, "refresh": 110}, "reason": null,
         "xdp_detours": {"family": 456},
     });

@@ -333,10 +333,12 @@ pub mod interface {
     /// Packets that the XDP program has left to what comes behind, for one reason; there they may
     /// still have taken the fast path.
     pub const XDP_DETOUR: u16 = 12;
+    /// Frames that the XDP program has left to what comes behind because they belong to no flow.
+    pub const XDP_MISSES: u16 = 13;
     /// The highest attribute id of the set.
-    pub const MAX: u16 = 12;
+    pub const MAX: u16 = 13;
     /// What each attribute holds, by id.
-    pub const KINDS: [Kind; 13] = [
+    pub const KINDS: [Kind; 14] = [
         Kind::Unspec,
         Kind::U32,
         Kind::String,
@@ -350,6 +352,7 @@ pub mod interface {
         Kind::String,
         Kind::U64,
         Kind::Nest(&super::detour::KINDS),
+        Kind::U64,
     ];
 }
 

@@ -113,6 +113,8 @@ pub struct Interface {
     pub xdp_hits: u64,
     /// Packets that belong to no flow.
     pub misses: u64,
+    /// Frames of no flow that the XDP program has left to what comes behind.
+    pub xdp_misses: u64,
     /// Packets that belong to a flow, or may, and took the long way.
     pub detours: Vec<Detour>,
     /// Packets that the XDP program has left to what comes behind, where they may still have taken the fast
@@ -182,6 +184,7 @@ impl FastPaths {
             hits: count(interface::HITS, "hits")?,
             xdp_hits: count(interface::XDP_HITS, "hits of XDP")?,
             misses: count(interface::MISSES, "misses")?,
+            xdp_misses: count(interface::XDP_MISSES, "misses of XDP")?,
             detours,
             xdp_detours,
             reason: reason.transpose()?,

@@ -58,6 +58,9 @@ pub fn table(
         for detour in self::sorted(&interface.xdp_detours) {
             out += &format!("  not in xdp: {:<8} {}\n", detour.name, detour.packets);
         }
+        if interface.xdp_misses != 0 {
+            out += &format!("  not in xdp: {:<8} {}\n", "no-flow", interface.xdp_misses);
+        }
     }
     for holder in holders {
         out += &format!("ip_vs_flow.ko cannot be unloaded: {holder}\n");
