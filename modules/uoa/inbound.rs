@@ -15,6 +15,7 @@ use kernel_net::skb::Packet;
 use nat::{Address, Family, Headers, Port, Protocol, Rewrite, Tuple, Unfit};
 use wire::{uoa, Ipv4, Ipv6, Udp};
 
+use crate::filter::Side;
 use crate::mappings::Mapping;
 use crate::namespace::Namespace;
 use crate::stats::Event;
@@ -100,7 +101,8 @@ fn is_empty(headers: &Headers) -> bool {
     headers.transport_len() == Udp::LEN
 }
 
-/// LOCAL_IN.
+/// LOCAL_IN. Outside transparent mode there is nothing to be done with a datagram that says nothing: of
+/// IPv6, none that comes here.
 pub(crate) struct Arrival;
 
 impl Hook for Arrival {
@@ -112,28 +114,27 @@ impl Hook for Arrival {
 
     #[inline]
     fn packet(_net: &Net, namespace: &Namespace, packet: Packet<'_>, guard: &Guard) -> Verdict {
-        let protocol = match *packet.linear() {
-            [0x45, _, _, _, _, _, _, _, _, protocol, ..] => protocol,
-            [version, _, _, _, _, _, _, _, _, protocol, ..] if version >> 4 == 4 => {
-                if protocol == Protocol::UDP.0 {
-                    return datagram(namespace, packet, guard);
-                }
-                protocol
-            }
-            // Extension headers may lead to a datagram.
-            [_, _, _, _, _, _, 0 | 43 | 60, ..] => Protocol::UDP.0,
-            [_, _, _, _, _, _, protocol, ..] => protocol,
-            _ => return Verdict::Accept,
+        let has_nothing = match namespace.is_transparent() {
+            true => namespace.filter.excludes(packet.linear(), Side::Source),
+            // Only IPv4 has a place for options.
+            false => matches!(*packet.linear(), [0x45, ..]),
         };
-        if protocol != Protocol::UDP.0 || namespace.account.mappings() == 0 {
-            return Verdict::Accept;
+        match has_nothing {
+            true => Verdict::Accept,
+            false => datagram(namespace, packet, guard),
         }
-        datagram(namespace, packet, guard)
     }
 }
 
-/// A datagram with options, or where there are mappings.
+/// A datagram with options, or of a flow that may be known.
+#[inline(never)]
 fn datagram(namespace: &Namespace, mut packet: Packet<'_>, guard: &Guard) -> Verdict {
+    if namespace
+        .filter
+        .excludes_other(packet.linear(), Side::Source)
+    {
+        return Verdict::Accept;
+    }
     let Some(headers) = headers(&mut packet) else {
         return Verdict::Accept;
     };

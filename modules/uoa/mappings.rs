@@ -20,6 +20,8 @@ use kernel_net::timer::{Chore, Timer};
 use kernel_net::{random, time, GFP_PACKET};
 use nat::{Address, Family, HashKey, Port, Protocol, Tuple};
 
+use crate::filter::Filter;
+
 /// The mappings, for those that the kernel calls without any data of ours.
 pub(crate) static MAPPINGS: Snapshot<Arc<Timer<Mappings>>> = Snapshot::empty();
 
@@ -185,6 +187,7 @@ pub(crate) enum Learned {
 /// The table of all namespaces.
 pub(crate) struct Mappings {
     table: Table<Mapping>,
+    filter: Arc<Filter>,
     key: HashKey,
     /// The next bucket to be tidied up.
     next: AtomicUsize,
@@ -196,6 +199,7 @@ impl Mappings {
     pub(crate) fn new(bits: u32) -> Result<Self> {
         Ok(Self {
             table: Table::new(bits)?,
+            filter: Arc::new(Filter::new()?, GFP_KERNEL)?,
             key: HashKey::new(random::u64(), random::u64()),
             next: AtomicUsize::new(0),
             all: AtomicU32::new(0),
@@ -219,6 +223,11 @@ impl Mappings {
             first: self.hash(&mapping.account, &mapping.wire),
             second: self.hash(&mapping.account, &mapping.shown()),
         }
+    }
+
+    /// What says at once that a flow is not in it.
+    pub(crate) fn filter(&self) -> &Arc<Filter> {
+        &self.filter
     }
 
     /// The mapping of a flow. Without a destination address, any that has the rest.
@@ -321,7 +330,11 @@ impl Mappings {
             return Learned::NoMemory;
         };
         let hashes = self.hashes(&mapping);
+        let shown = mapping.shown();
+        // Before it is in the table, so that it is never there unseen.
+        self.filter.add([wire, &shown]);
         let Ok(mapping) = self.table.insert(hashes, mapping, is_it) else {
+            self.filter.remove([wire, &shown]);
             account.give_back();
             return Learned::NoMemory;
         };
@@ -329,7 +342,7 @@ impl Mappings {
         self.table.each(hashes.second, guard, |other, key| {
             let is_rival = key == Key::Second
                 && !core::ptr::eq(other, mapping)
-                && other.shown() == mapping.shown()
+                && other.shown() == shown
                 && other.is_of(account);
             if is_rival {
                 other.has_rival.store(true, Relaxed);
@@ -353,6 +366,7 @@ impl Mappings {
         }
         // Another processor may have been faster.
         if let Some(removed) = self.table.remove(self.hashes(mapping), mapping) {
+            self.filter.remove([&removed.wire, &removed.shown()]);
             removed.account.give_back();
             self.all.fetch_sub(1, Relaxed);
         }

@@ -21,6 +21,7 @@ use kernel_net::trust::{Standing, Trust};
 use nat::{Family, Tuple};
 use wire::toa::Toa;
 
+use crate::filter::Filter;
 use crate::inbound::Arrival;
 use crate::mappings::{Account, Client, Learned, Mapping, Mappings, MAPPINGS};
 use crate::outbound::Departure;
@@ -45,6 +46,7 @@ pub(crate) struct Namespace {
     pub(crate) counters: Counters<EVENTS>,
     pub(crate) account: Arc<Account>,
     mappings: Arc<Timer<Mappings>>,
+    pub(crate) filter: Arc<Filter>,
     trust: Trust,
     is_transparent: AtomicBool,
     /// What transparent mode takes.
@@ -66,6 +68,7 @@ impl PerNet for Namespace {
             let guard = rcu::read_lock();
             MAPPINGS.read(&guard).cloned().ok_or(ENODEV)?
         };
+        let filter = mappings.filter().clone();
         let account = Arc::new(Account::new(MOST, crate::initial_timeout()), GFP_KERNEL)?;
         let counters = Counters::new()?;
         let namespace = KBox::pin_init(
@@ -73,6 +76,7 @@ impl PerNet for Namespace {
                 counters,
                 account,
                 mappings,
+                filter,
                 trust: Trust::new(),
                 is_transparent: AtomicBool::new(false),
                 transparency <- Switch::new(net),
@@ -84,10 +88,7 @@ impl PerNet for Namespace {
         // SAFETY: `pre_exit` takes all of it down, before the data and the namespace go away; in between
         // RCU has waited.
         let attachments = unsafe {
-            let hooks = [
-                Entry::of::<Arrival>(Family::V4, &namespace),
-                Entry::of::<Arrival>(Family::V6, &namespace),
-            ];
+            let hooks = [Entry::of::<Arrival>(Family::V4, &namespace)];
             Attachments {
                 _files: files,
                 _hooks: Hooks::register(net, hooks)?,
@@ -232,6 +233,7 @@ impl Text for Namespace {
                 unsafe {
                     self.transparency.on(|net| {
                         let hooks = [
+                            Entry::of::<Arrival>(Family::V6, self),
                             Entry::of::<Departure>(Family::V4, self),
                             Entry::of::<Departure>(Family::V6, self),
                         ];

@@ -10,8 +10,9 @@ use kernel_net::net::Net;
 use kernel_net::netfilter::{Hook, Place, Verdict};
 use kernel_net::rcu::Guard;
 use kernel_net::skb::Packet;
-use nat::{Protocol, Rewrite};
+use nat::Rewrite;
 
+use crate::filter::Side;
 use crate::inbound;
 use crate::namespace::Namespace;
 use crate::stats::Event;
@@ -28,20 +29,20 @@ impl Hook for Departure {
 
     #[inline]
     fn packet(net: &Net, namespace: &Namespace, packet: Packet<'_>, guard: &Guard) -> Verdict {
-        let protocol = match *packet.linear() {
-            [version, _, _, _, _, _, _, _, _, protocol, ..] if version >> 4 == 4 => protocol,
-            [_, _, _, _, _, _, 0 | 43 | 60, ..] => Protocol::UDP.0,
-            [_, _, _, _, _, _, protocol, ..] => protocol,
-            _ => return Verdict::Accept,
-        };
-        if protocol != Protocol::UDP.0 || namespace.account.mappings() == 0 {
+        let (filter, side) = (&namespace.filter, Side::Destination);
+        if filter.excludes(packet.linear(), side) {
             return Verdict::Accept;
         }
         datagram(net, namespace, packet, guard)
     }
 }
 
+#[inline(never)]
 fn datagram(net: &Net, namespace: &Namespace, mut packet: Packet<'_>, guard: &Guard) -> Verdict {
+    let (filter, side) = (&namespace.filter, Side::Destination);
+    if filter.excludes_other(packet.linear(), side) {
+        return Verdict::Accept;
+    }
     let Some(mut headers) = inbound::headers(&mut packet) else {
         return Verdict::Accept;
     };

@@ -13,6 +13,7 @@
 //!
 //! | file | |
 //! |---|---|
+//! | `filter` | which flows are certainly not in the table |
 //! | `inbound` | where a datagram's client is found, and shown to programs |
 //! | `lookup` | the client by getsockopt() |
 //! | `mappings` | the table: flow on the wire, its client |
@@ -22,6 +23,7 @@
 
 #![crate_name = "uoa"]
 
+mod filter;
 mod inbound;
 mod lookup;
 mod mappings;

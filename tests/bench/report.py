@@ -11,6 +11,8 @@ HIT, FRAME, MISS = 1450, 300, 130
 REFERENCE = "ipvs/udp4/request/1"
 # A connection with toa.ko, compared with one without.
 ACCEPTED = {"plain": 1.03, "option": 1.07}
+# What uoa.ko adds to a datagram that it has nothing to do with.
+UNCONCERNED = 100
 
 
 @dataclasses.dataclass
@@ -54,6 +56,10 @@ class Report:
         if setup == "toa":
             self._aim(row, f"accept/tcp4/{what}", ACCEPTED[what], "that without toa.ko")
             return
+        if setup == "uoa" and what in ("empty", "stranger", "known") or setup == "uoa-transparent" and \
+                what in ("empty", "stranger"):
+            self._limit(row, UNCONCERNED)
+            return
         if setup not in ("fullnat", "ingress", "xdp") or what == "refresh":
             return
         if kind == "miss":
@@ -87,8 +93,8 @@ class Report:
 
     def ratio(self, row):
         """Compared with IPVS NAT: packets with its UDP requests, connections with its connections. A program's run is
-        no packet's whole way."""
-        if row.name.startswith(("xdp", "bpf")):
+        no packet's whole way, and a server's datagram is not forwarded."""
+        if row.name.startswith(("xdp", "bpf", "receive", "uoa")):
             return None
         if row.name.startswith(("toa/", "accept/")):
             reference = f"accept/tcp4/{row.name.rpartition('/')[2]}"

@@ -73,22 +73,48 @@ def test_what_was_a_flood_is_forgotten(topology, neighbour, server, setting):
     assert health(topology.servers[0])["mappings"] == 1
 
 
-def test_a_flow_is_known_for_as_long_as_it_lasts_and_a_while(topology, neighbour, server, setting):
+def idle(topology, port):
+    """Seconds for which nothing was heard of a flow."""
+    rows = topology.servers[0].read("/proc/net/uoa_clients").splitlines()
+    return next(int(row.split()[3]) for row in rows if row.startswith(f"{NEIGHBOUR}:{port} "))
+
+
+def grow_idle(topology, port):
+    """Hear nothing of a flow for a while."""
+    wait_until(lambda: idle(topology, port) >= 2, "two seconds of silence")
+
+
+def test_a_flow_is_known_while_it_names_its_client_or_is_asked_for_and_a_while(topology, neighbour, server, setting):
     setting("map_timeout", 300)
     neighbour.send(b"data", 4012, front=FRONT)
     server.recvfrom(100)
-
-    def idle():
-        rows = topology.servers[0].read("/proc/net/uoa_clients").splitlines()
-        return next(int(row.split()[3]) for row in rows if row.startswith(f"{NEIGHBOUR}:4012 "))
-
-    wait_until(lambda: idle() >= 2, "two seconds of silence")
-    neighbour.send(b"more", 4012)
-    server.recvfrom(100)
-    assert idle() < 2, "also by datagrams without an address"
+    for front, options in ((FRONT, b""), (b"", option(*CLIENT))):
+        grow_idle(topology, 4012)
+        neighbour.send(b"plain", 4012)
+        server.recvfrom(100)
+        assert idle(topology, 4012) >= 2, "a datagram that says nothing is not looked at"
+        neighbour.send(b"more", 4012, front=front, options=options)
+        server.recvfrom(100)
+        assert idle(topology, 4012) < 2
+    grow_idle(topology, 4012)
+    assert ask(server, (NEIGHBOUR, 4012), LOCAL) == CLIENT
+    assert idle(topology, 4012) < 2
     setting("map_timeout", 1)
     wait_until(lambda: f"{NEIGHBOUR}:4012" not in clients(topology.servers[0]), "the end of the flow")
     assert ask(server, (NEIGHBOUR, 4012), LOCAL) == "No such file or directory"
+
+
+def test_in_transparent_mode_a_flow_is_known_for_as_long_as_it_lasts(topology, transparent, neighbour, server, setting):
+    setting("map_timeout", 300)
+    neighbour.send(b"data", 4013, front=FRONT)
+    assert server.recvfrom(100)[1] == CLIENT
+    grow_idle(topology, 4013)
+    neighbour.send(b"more", 4013)
+    assert server.recvfrom(100)[1] == CLIENT
+    assert idle(topology, 4013) < 2, "also by datagrams without an address"
+    grow_idle(topology, 4013)
+    server.sendto(b"answer", CLIENT)
+    assert idle(topology, 4013) < 2, "and by answers"
 
 
 @pytest.mark.parametrize("name, value", [
