@@ -3,12 +3,14 @@
 //! The client's address in front of the first datagrams of a flow, where the service wants it.
 //!
 //! Inside the datagram's packet if that is still no longer than the way out allows, else in a packet
-//! of its own, sent just before. IP options that a client has made up to pass for somebody else are
+//! of its own, sent just before: such a packet is an empty datagram, so that real servers cannot tell
+//! it from a client's empty datagram with an address inside, and these go without. IP options that a client has made up to pass for somebody else are
 //! removed from every datagram.
 
 use flow_method::{Counter, Flow, UoaMode};
 use nat::{Family, Headers, OwnPacket};
 use wire::uoa::{self, Form, Insertion, Refusal};
+use wire::Udp;
 
 use crate::packet::Departure;
 
@@ -62,7 +64,9 @@ fn introduce(departure: &mut Departure<'_, '_>) {
         // CAST: An MTU is far below 4 GiB.
         false => (departure.route.mtu() as usize).saturating_sub(departure.packet.len()),
     };
+    let is_empty = departure.headers.transport_len() == Udp::LEN;
     let outcome = match Insertion::place(form, &client, departure.packet.linear(), room) {
+        Ok(insertion) if is_empty => send_alone(departure, &insertion),
         Ok(insertion) => insert(departure, &insertion),
         Err(Refusal::Family) => {
             // Nor does any other packet of the flow carry it.

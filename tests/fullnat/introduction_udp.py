@@ -164,6 +164,21 @@ def test_where_it_does_not_fit_a_packet_of_its_own_goes_ahead(director, wire, mo
     assert carried(datagram(wire, port, b"third"))[0] and not carried(datagram(wire, port, b"fourth"))[0]
 
 
+@pytest.mark.parametrize("mode, port", [("opp", 40033), ("ipo", 40034)])
+def test_an_empty_datagram_is_announced_by_a_packet_of_its_own(director, wire, mode, port):
+    """With the address inside it would be taken for such a packet, and the program would miss it."""
+    introduce(director, "-u", 81, uoa=mode)
+    alone = director.counters()["fullnat_add_uoa_alone"]
+    for number in range(4):
+        send(wire, port, b"")
+        if number < 3:
+            front, udp = carried(receive(wire, port))
+            assert (front, udp.data) == (header(port) if mode == "opp" else address(port), b"")
+        packet = receive(wire, port)
+        assert (packet.protocol, packet.options, packet.udp.data) == (17, b"", b"")
+    assert director.counters()["fullnat_add_uoa_alone"] == alone + 3
+
+
 def test_where_options_leave_no_room_a_packet_of_its_own_goes_ahead(director, wire):
     introduce(director, "-u", 81, uoa="ipo")
     full = b"\x01" * 36

@@ -78,6 +78,21 @@ def test_a_program_that_asks_is_told_the_client(topology, director, uoa, way, fo
             assert near.recv(100) == b"answer"
 
 
+@pytest.mark.parametrize("way, form", FORMS)
+def test_empty_datagrams_arrive_too(topology, director, uoa, way, form):
+    client, vip, local, server = serve(director, way, 5301, form)
+    with program(topology.servers[0], server, 5301) as sock, sender(topology, client, vip, 5301) as near:
+        for _ in range(5):
+            near.send(b"")
+            data, peer = sock.recvfrom(100)
+            assert (data, peer[0]) == (b"", local)
+            assert ask(sock, peer, (server, 5301)) == near.getsockname()[:2]
+            sock.sendto(b"", peer)
+            assert near.recv(100) == b""
+        near.send(b"mark")
+        assert sock.recvfrom(100)[0] == b"mark", "and each of them once"
+
+
 @pytest.mark.parametrize("offloads", ["off", "default"])
 @pytest.mark.parametrize("size", [32, 1472, 9000])
 @pytest.mark.parametrize("way, form", FORMS[:3])
