@@ -17,8 +17,8 @@ UNCONCERNED = 100
 
 @dataclasses.dataclass
 class Row:
-    """One figure. `name` is set-up/kind/direction/flows, set-up/kind/connection, ingress/kind/refresh/direction,
-    ingress/miss/what, or xdp/miss/what."""
+    """One figure. `name` is set-up/kind/direction/flows, set-up/kind/connection, set-up/kind/bulk,
+    ingress/kind/refresh/direction, ingress/miss/what, or xdp/miss/what."""
 
     name: str
     title: str
@@ -27,6 +27,7 @@ class Row:
     memory: dict | None = None
     refresh_share: float | None = None
     parts: dict | None = None
+    packets: dict | None = None
     target: str = ""
     reached: bool | None = None
 
@@ -44,9 +45,10 @@ class Report:
         self.rows = {}
         self.notes = []
 
-    def add(self, name, title, count, memory=None, parts=None):
+    def add(self, name, title, count, memory=None, parts=None, packets=None):
         """Take a figure and show it at once."""
-        row = self.rows[name] = Row(name, title, count.total, count.floor, memory, count.refresh_share, parts)
+        row = self.rows[name] = Row(name, title, count.total, count.floor, memory, count.refresh_share, parts,
+                                    packets)
         self._judge(row)
         print(self._line(row), flush=True)
 
@@ -60,7 +62,7 @@ class Report:
                 what in ("empty", "stranger"):
             self._limit(row, UNCONCERNED)
             return
-        if setup not in ("fullnat", "ingress", "xdp") or what == "refresh":
+        if setup not in ("fullnat", "ingress", "xdp") or what in ("refresh", "bulk"):
             return
         if kind == "miss":
             self._limit(row, MISS)
@@ -94,6 +96,9 @@ class Report:
     def ratio(self, row):
         """Compared with IPVS NAT: packets with its UDP requests, connections with its connections. A program's run is
         no packet's whole way, and a server's datagram is not forwarded."""
+        if row.name.endswith("/bulk"):
+            reference = "ipvs/tcp4/bulk"
+            return row.net / self.rows[reference].net if reference in self.rows and row.floor else None
         if row.name.startswith(("xdp", "bpf", "receive", "uoa")):
             return None
         if row.name.startswith(("toa/", "accept/")):
@@ -112,7 +117,16 @@ class Report:
         shown = f"{ratio:10.2f}" if ratio is not None else f"{'':10}"
         verdict = "" if row.reached is None else f"{row.target}: {'met' if row.reached else 'MISSED'}"
         memory = f"  {row.memory['total']:.0f} bytes per connection" if row.memory else ""
-        return f"{row.title:54} {row.total:8.0f} {row.net:8.0f} {shown}  {verdict}{memory}".rstrip()
+        seen = f"  {self._packets(row.packets)}" if row.packets else ""
+        return f"{row.title:54} {row.total:8.0f} {row.net:8.0f} {shown}  {verdict}{memory}{seen}".rstrip()
+
+    @staticmethod
+    def _packets(packets):
+        """In how many packets a path saw a transfer, and of how many frames; wherever the director counts them."""
+        ways = sum(packets.get(f"{way}_packets", 0) for way in ("request", "reply"))
+        seen = packets.get("packets", ways)
+        frames = f"{packets['request_frames'] + packets['reply_frames']:,} frames"
+        return f"{seen:,} packets of {frames}" if seen else frames
 
     def show(self):
         """The whole table, and the summary."""
@@ -139,6 +153,9 @@ class Report:
             if row.parts:
                 entry |= {f"{self.unit}s_per_connection": entry.pop(f"{self.unit}s_per_packet"), "parts": row.parts}
                 entry["ratio_to_accept"] = entry.pop("ratio_to_ipvs_nat")
+            if row.packets:
+                entry[f"{self.unit}s_per_megabyte"] = entry.pop(f"{self.unit}s_per_packet")
+                entry["packets"] = row.packets
             if row.memory:
                 entry["bytes_per_connection"] = row.memory
             if row.refresh_share is not None:
