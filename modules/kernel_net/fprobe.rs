@@ -20,6 +20,8 @@ use kernel::prelude::*;
 use kernel::types::Opaque;
 use net_bindings as c;
 
+use crate::rcu::{self, Guard};
+
 /// The registers of a call, at its entry or at its return.
 #[repr(transparent)]
 pub struct Registers(Opaque<kernel::bindings::ftrace_regs>);
@@ -33,10 +35,11 @@ impl Registers {
         unsafe { &*registers.cast() }
     }
 
-    /// The argument `n`, counted from zero; of use at the entry only.
-    pub(crate) fn argument(&self, n: u32) -> usize {
+    /// The arguments that lie in registers; of use at the entry only.
+    #[inline]
+    pub(crate) fn arguments(&self) -> [usize; 6] {
         // SAFETY: The registers are valid; the kernel answers zero for an argument on the stack.
-        unsafe { c::kn_ftrace_argument(self.0.get(), n) }
+        unsafe { c::kn_ftrace_arguments(self.0.get()) }.registers
     }
 
     /// The argument `n` of those that lie on the stack, counted from zero; of use at the entry only.
@@ -89,7 +92,7 @@ pub trait Handler<F: Function>: Send + Sync + 'static {
     type Call: Copy + 'static;
 
     /// The function is called. `None`: its return is of no interest.
-    fn entry(&self, arguments: F::Arguments<'_>) -> Option<Self::Call>;
+    fn entry(&self, arguments: F::Arguments<'_>, guard: &Guard) -> Option<Self::Call>;
 
     /// The function returns. A handler without this method is a cheaper probe.
     fn exit(&self, _call: Self::Call, _output: F::Output<'_>) {
@@ -206,7 +209,9 @@ unsafe extern "C" fn entry<F: Function, H: Handler<F>>(
     let inner = unsafe { &*probe.cast::<Inner<H>>() };
     // SAFETY: The kernel passes the registers of the entry into `F`.
     let (arguments, kept) = unsafe { F::arguments(Registers::from_raw(registers)) };
-    let Some(call) = inner.handler.entry(arguments) else {
+    // SAFETY: ftrace calls with preemption off.
+    let guard = unsafe { rcu::held() };
+    let Some(call) = inner.handler.entry(arguments, guard) else {
         // Not zero: no return trampoline for this call.
         return 1;
     };

@@ -35,7 +35,7 @@
 
 bool kn_cpu_online(unsigned int cpu) { return cpu_online(cpu); }
 bool kn_is_err(const void *ptr) { return IS_ERR(ptr); }
-unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_argument(fregs, n); }
+struct kn_arguments kn_ftrace_arguments(struct ftrace_regs *fregs) { return (struct kn_arguments){ { ftrace_regs_get_argument(fregs, 0), ftrace_regs_get_argument(fregs, 1), ftrace_regs_get_argument(fregs, 2), ftrace_regs_get_argument(fregs, 3), ftrace_regs_get_argument(fregs, 4), ftrace_regs_get_argument(fregs, 5) } }; }
 unsigned long kn_ftrace_stack_argument(struct ftrace_regs *fregs, unsigned int n) { return ftrace_regs_get_kernel_stack_nth(fregs, n + 1); }
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs) { return ftrace_regs_get_return_value(fregs); }
 unsigned long kn_totalram_pages(void) { return totalram_pages(); }
@@ -100,7 +100,6 @@ void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, 
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
-bool kn_check_net(const struct net *net) { return check_net(net); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
 /* What ipv4_dst_check() says, without the calls. */
@@ -132,6 +131,7 @@ u16 kn_sock_family(const struct sock *sk) { return sk->sk_family; }
 u16 kn_sock_num(const struct sock *sk) { return inet_sk(sk)->inet_num; }
 __be32 kn_sock_rcv_saddr(const struct sock *sk) { return sk->sk_rcv_saddr; }
 const struct in6_addr *kn_sock_v6_rcv_saddr(const struct sock *sk) { return &sk->sk_v6_rcv_saddr; }
+struct net *kn_sock_live_net(const struct sock *sk) { return check_net(sock_net(sk)) ? sock_net(sk) : NULL; }
 struct net *kn_sock_net(const struct sock *sk) { return sock_net(sk); }
 const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk) { return &sk->sk_v6_daddr; }
 struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk); }

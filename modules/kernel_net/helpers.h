@@ -16,7 +16,9 @@ bool kn_cpu_online(unsigned int cpu);
 bool kn_is_err(const void *ptr);
 /* linux/ftrace_regs.h */
 struct ftrace_regs;
-unsigned long kn_ftrace_argument(struct ftrace_regs *fregs, unsigned int n);
+/* With constant numbers each is a load; with a variable one it is a search. */
+struct kn_arguments { unsigned long registers[6]; };
+struct kn_arguments kn_ftrace_arguments(struct ftrace_regs *fregs);
 unsigned long kn_ftrace_stack_argument(struct ftrace_regs *fregs, unsigned int n);
 unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 /* linux/mm.h */
@@ -108,7 +110,6 @@ struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
-bool kn_check_net(const struct net *net);
 /* net/neighbour.h */
 bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh);
 bool kn_neigh_is_crowded(const struct neighbour *neigh);
@@ -147,6 +148,7 @@ u16 kn_sock_family(const struct sock *sk);
 u16 kn_sock_num(const struct sock *sk);
 __be32 kn_sock_rcv_saddr(const struct sock *sk);
 const struct in6_addr *kn_sock_v6_rcv_saddr(const struct sock *sk);
+struct net *kn_sock_live_net(const struct sock *sk);
 struct net *kn_sock_net(const struct sock *sk);
 const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk);
 struct sock *kn_socket_sk(const struct socket *sock);

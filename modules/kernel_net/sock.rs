@@ -15,6 +15,7 @@ use net_bindings as c;
 
 use crate::fprobe::{Function, Registers};
 use crate::net::Net;
+use crate::rcu::Guard;
 
 /// A socket as the network stack sees it: `struct sock`.
 #[repr(transparent)]
@@ -24,12 +25,14 @@ impl Sock {
     /// # Safety
     ///
     /// `sock` is a socket (not a request or time-wait minisocket) that is valid for all of `'a`.
+    #[inline]
     pub(crate) unsafe fn from_raw<'a>(sock: *mut kernel::bindings::sock) -> &'a Self {
         // SAFETY: The contract; `Sock` is a transparent wrapper.
         unsafe { &*sock.cast() }
     }
 
     /// Where the socket lies in memory. Another socket may lie there later.
+    #[inline]
     pub fn address(&self) -> usize {
         self.0.get().addr()
     }
@@ -50,6 +53,7 @@ impl Sock {
     }
 
     /// The other end, as packets have it. For a socket that is connected and no one else's yet.
+    #[inline]
     pub fn peer(&self) -> Endpoint {
         let sock = self.0.get();
         // SAFETY: A valid socket, whose IPv6 address is 16 plain bytes in any view.
@@ -93,14 +97,15 @@ impl Sock {
 
     /// The socket's namespace, unless it is about to go away.
     ///
-    /// For RCU readers: a namespace ends its users, and with them the [`PerNet`](crate::net::PerNet)
-    /// data, a grace period after its last reference is gone (`cleanup_net()`). Only a socket of the
-    /// kernel itself can get here so late.
-    pub fn live_net(&self) -> Option<&Net> {
+    /// A namespace ends its users, and with them the [`PerNet`](crate::net::PerNet) data, a grace period
+    /// after its last reference is gone (`cleanup_net()`). Only a socket of the kernel itself can get
+    /// here so late.
+    #[inline]
+    pub fn live_net<'a>(&'a self, _guard: &'a Guard) -> Option<&'a Net> {
         // SAFETY: A valid socket, whose namespace has not been freed.
-        let net = unsafe { c::kn_sock_net(self.0.get()) };
+        let net = unsafe { c::kn_sock_live_net(self.0.get()).as_mut()? };
         // SAFETY: As above.
-        unsafe { c::kn_check_net(net).then(|| Net::from_raw(net)) }
+        Some(unsafe { Net::from_raw(net) })
     }
 }
 
@@ -141,18 +146,21 @@ impl Segment<'_> {
     ///
     /// `tcp_v4_rcv()` or `tcp_v6_rcv()` has let the packet pass: they make all of the headers linear,
     /// and drop segments whose data offset is below the fixed header's.
+    #[inline]
     unsafe fn from_raw<'a>(skb: *const c::sk_buff) -> Segment<'a> {
         // SAFETY: The contract.
         let skb = unsafe { &*skb };
         Segment { skb }
     }
 
+    #[inline]
     fn header(&self) -> &[u8; FIXED] {
         // SAFETY: By the contract of `from_raw`.
         unsafe { &*c::kn_tcp_header(self.skb).cast() }
     }
 
     /// The bytes of the TCP options, as many as the header says.
+    #[inline]
     pub fn options(&self) -> &[u8] {
         let [.., offset, _, _, _, _, _, _, _] = self.header();
         let length = usize::from(offset >> 4).wrapping_mul(4);
@@ -323,7 +331,8 @@ unsafe impl<F: Family> Function for SendSynAck<F> {
         if skb.is_null() {
             return (Request::Repeated, ());
         }
-        let sock = with_exposed_provenance_mut(registers.argument(0));
+        let [sock, _, _, _, _, kind] = registers.arguments();
+        let sock = with_exposed_provenance_mut(sock);
         // SAFETY: By the prototype; both live until the function returns, and the SYN has passed TCP's
         // receive function.
         let arrival = unsafe {
@@ -333,7 +342,7 @@ unsafe impl<F: Family> Function for SendSynAck<F> {
             }
         };
         // CAST: An enum in a register; the upper half is undefined.
-        let request = match registers.argument(5) as u32 {
+        let request = match kind as u32 {
             c::tcp_synack_type_TCP_SYNACK_FASTOPEN => Request::Child(arrival),
             _ => Request::Pending(arrival),
         };
@@ -358,8 +367,9 @@ unsafe impl Function for ChildProcess {
     type Output<'a> = ();
 
     unsafe fn arguments(registers: &Registers) -> (Arrival<'_>, ()) {
-        let sock = with_exposed_provenance_mut(registers.argument(1));
-        let skb = with_exposed_provenance(registers.argument(2));
+        let [_, sock, skb, ..] = registers.arguments();
+        let sock = with_exposed_provenance_mut(sock);
+        let skb = with_exposed_provenance(skb);
         // SAFETY: By the prototype; both live until the function returns, and the segment has passed
         // TCP's receive function.
         let arrival = unsafe {
@@ -395,10 +405,11 @@ unsafe impl<F: Family> Function for Getname<F> {
     type Output<'a> = (&'a Sock, Option<Name<'a>>);
 
     unsafe fn arguments(registers: &Registers) -> (Question<'_>, Self::Kept) {
-        let socket = with_exposed_provenance(registers.argument(0));
-        let name = with_exposed_provenance_mut(registers.argument(1));
+        let [socket, name, peer, ..] = registers.arguments();
+        let socket = with_exposed_provenance(socket);
+        let name = with_exposed_provenance_mut(name);
         // CAST: An int in a register; the upper half is undefined.
-        let peer = registers.argument(2) as u32 != 0;
+        let peer = peer as u32 != 0;
         // SAFETY: The function gets a valid socket, and what it does first is to follow `sk`.
         let kept = unsafe { c::kn_socket_sk(socket) };
         // SAFETY: As above.
@@ -437,7 +448,8 @@ unsafe impl Function for SockDestruct {
     type Output<'a> = ();
 
     unsafe fn arguments(registers: &Registers) -> (&Sock, ()) {
-        let sock = with_exposed_provenance_mut(registers.argument(0));
+        let [sock, ..] = registers.arguments();
+        let sock = with_exposed_provenance_mut(sock);
         // SAFETY: The function gets a socket that is not freed before it returns.
         (unsafe { Sock::from_raw(sock) }, ())
     }

@@ -12,7 +12,7 @@
 
 use kernel::prelude::*;
 use kernel_net::percpu::Counters;
-use kernel_net::rcu::{self, Node, RcuBox};
+use kernel_net::rcu::{Guard, Node, RcuBox};
 use kernel_net::slab::Cache;
 use kernel_net::sock::{Endpoint, Sock};
 use kernel_net::table::{self, Key, Link, Table};
@@ -107,9 +107,9 @@ impl Clients {
     }
 
     /// Finds the client of a socket.
-    pub(crate) fn find(&self, sock: &Sock) -> Found {
-        let guard = rcu::read_lock();
-        let Some(entry) = self.entry(sock, &guard) else {
+    #[inline]
+    pub(crate) fn find(&self, sock: &Sock, guard: &Guard) -> Found {
+        let Some(entry) = self.entry(sock, guard) else {
             return Found::Nobody;
         };
         if entry.cookie == sock.cookie() {
@@ -120,9 +120,9 @@ impl Clients {
     }
 
     /// Forgets the client of a socket, if it has one, and says who it was.
-    pub(crate) fn forget(&self, sock: &Sock) -> Option<Endpoint> {
-        let guard = rcu::read_lock();
-        let entry = self.entry(sock, &guard)?;
+    #[inline]
+    pub(crate) fn forget(&self, sock: &Sock, guard: &Guard) -> Option<Endpoint> {
+        let entry = self.entry(sock, guard)?;
         // Another CPU may have been faster.
         self.table.remove(hash(entry.address), entry)?;
         self.changes.add(REMOVED);
@@ -142,11 +142,11 @@ impl Clients {
     }
 
     /// Shows the entries of one part of the table.
-    pub(crate) fn visit(&self, part: usize, guard: &rcu::Guard, visitor: impl FnMut(&Entry)) {
+    pub(crate) fn visit(&self, part: usize, guard: &Guard, visitor: impl FnMut(&Entry)) {
         self.table.visit(part, guard, visitor);
     }
 
-    fn entry<'a>(&'a self, sock: &Sock, guard: &'a rcu::Guard) -> Option<&'a Entry> {
+    fn entry<'a>(&'a self, sock: &Sock, guard: &'a Guard) -> Option<&'a Entry> {
         let address = sock.address();
         let found = self
             .table

@@ -12,12 +12,12 @@ use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel::{pr_notice_once, pr_warn_once};
 use kernel_net::fprobe::Handler;
-use kernel_net::rcu;
+use kernel_net::rcu::Guard;
 use kernel_net::sock::{
     Arrival, ChildProcess, Endpoint, Family, Request, Segment, SendSynAck, Sock,
 };
 use kernel_net::trust::Standing;
-use wire::toa_forms::Forms;
+use wire::toa_forms::{Forms, Named};
 
 use crate::clients::{Clients, Peers};
 use crate::namespace::{Event, Namespace};
@@ -41,15 +41,15 @@ impl Introductions {
     }
 
     /// A SYN: remembers what it says.
-    fn announce(&self, Arrival { sock, segment }: Arrival<'_>) {
+    fn announce(&self, Arrival { sock, segment }: Arrival<'_>, guard: &Guard) {
         let Some(client) = self.forms.find(segment.options()) else {
             return;
         };
-        let Some(namespace) = Namespace::of_sock(sock) else {
+        let Some(namespace) = Namespace::of_sock(sock, guard) else {
             return;
         };
         let (peer, local) = segment.ends();
-        if !believes(namespace, peer) {
+        if !believes(namespace, peer, guard) {
             return;
         }
         let beginning = Beginning {
@@ -64,22 +64,17 @@ impl Introductions {
     }
 
     /// A socket and the segment it was made from: gives it its client.
-    fn introduce(&self, Arrival { sock, segment }: Arrival<'_>) {
-        let Some(namespace) = Namespace::of_sock(sock) else {
+    fn introduce(&self, Arrival { sock, segment }: Arrival<'_>, guard: &Guard) {
+        let Some(namespace) = Namespace::of_sock(sock, guard) else {
             return;
         };
-        let named = self.forms.find(segment.options()).map_or_else(
-            || {
-                let client = self.syns.take(|| beginning(sock, &segment))?;
-                namespace.count(Event::FromSyn);
-                Some(client)
-            },
-            Some,
-        );
-        let peer = sock.peer();
-        let Some(named) = named.filter(|_| believes(namespace, peer)) else {
+        let Some(named) = self.named(sock, &segment, namespace) else {
             return namespace.count(Event::SynRecvSockNoToa);
         };
+        let peer = sock.peer();
+        if !believes(namespace, peer, guard) {
+            return namespace.count(Event::SynRecvSockNoToa);
+        }
         let peers = Peers {
             wire: peer,
             client: Endpoint {
@@ -87,8 +82,8 @@ impl Introductions {
                 port: named.port.unwrap_or(peer.port),
             },
         };
-        if forget(&self.clients, sock) {
-            stale(sock);
+        if forget(&self.clients, sock, guard) {
+            stale(sock, guard);
         }
         let Ok(cookie) = self.clients.attach(sock, peers) else {
             return namespace.count(Event::NoMemory);
@@ -106,6 +101,18 @@ impl Introductions {
             client.port,
         );
     }
+
+    /// Who the segment says the client is, or the SYN before it did.
+    #[inline]
+    fn named(&self, sock: &Sock, segment: &Segment<'_>, namespace: &Namespace) -> Option<Named> {
+        let named = self.forms.find(segment.options());
+        if named.is_some() {
+            return named;
+        }
+        let named = self.syns.take(|| beginning(sock, segment))?;
+        namespace.count(Event::FromSyn);
+        Some(named)
+    }
 }
 
 /// The SYN that a child socket goes back to.
@@ -120,9 +127,8 @@ fn beginning(sock: &Sock, segment: &Segment<'_>) -> Beginning {
 }
 
 /// Whether a peer's word about clients is taken; counts if it is not.
-fn believes(namespace: &Namespace, peer: Endpoint) -> bool {
-    let guard = rcu::read_lock();
-    match namespace.trust.standing(peer.address, &guard) {
+fn believes(namespace: &Namespace, peer: Endpoint, guard: &Guard) -> bool {
+    match namespace.trust.standing(peer.address, guard) {
         Standing::Trusted => true,
         Standing::Anyone => {
             pr_notice_once!(
@@ -156,10 +162,10 @@ pub(crate) struct Requests(pub(crate) Arc<Introductions>);
 impl<F: Family> Handler<SendSynAck<F>> for Requests {
     type Call = ();
 
-    fn entry(&self, request: Request<'_>) -> Option<()> {
+    fn entry(&self, request: Request<'_>, guard: &Guard) -> Option<()> {
         match request {
-            Request::Pending(arrival) => self.0.announce(arrival),
-            Request::Child(arrival) => self.0.introduce(arrival),
+            Request::Pending(arrival) => self.0.announce(arrival, guard),
+            Request::Child(arrival) => self.0.introduce(arrival, guard),
             Request::Repeated => {}
         }
         None
@@ -173,30 +179,31 @@ pub(crate) struct Children(pub(crate) Arc<Introductions>);
 impl Handler<ChildProcess> for Children {
     type Call = ();
 
-    fn entry(&self, arrival: Arrival<'_>) -> Option<()> {
-        self.0.introduce(arrival);
+    fn entry(&self, arrival: Arrival<'_>, guard: &Guard) -> Option<()> {
+        self.0.introduce(arrival, guard);
         None
     }
 }
 
 /// Forgets the client of a socket; whether there was one.
-pub(crate) fn forget(clients: &Clients, sock: &Sock) -> bool {
-    let client = clients.forget(sock);
+#[inline]
+pub(crate) fn forget(clients: &Clients, sock: &Sock, guard: &Guard) -> bool {
+    let client = clients.forget(sock, guard);
     if client.is_some_and(is_ipv6) {
-        count(sock, Event::Ip6AddressFree);
+        count(sock, Event::Ip6AddressFree, guard);
     }
     client.is_some()
 }
 
 /// An entry has outlived its socket.
-pub(crate) fn stale(sock: &Sock) {
-    count(sock, Event::Stale);
+pub(crate) fn stale(sock: &Sock, guard: &Guard) {
+    count(sock, Event::Stale, guard);
     pr_warn_once!("ftrace missed the end of a socket (see /proc/net/toa_health)\n");
 }
 
 /// Counts what has happened to a socket.
-pub(crate) fn count(sock: &Sock, event: Event) {
-    if let Some(namespace) = Namespace::of_sock(sock) {
+pub(crate) fn count(sock: &Sock, event: Event, guard: &Guard) {
+    if let Some(namespace) = Namespace::of_sock(sock, guard) {
         namespace.count(event);
     }
 }

@@ -26,7 +26,7 @@ impl GetOption for Lookup {
         let guard = rcu::read_lock();
         let peers = match PROBES
             .read(&guard)
-            .map(|probes| probes.clients().find(sock))
+            .map(|probes| probes.clients().find(sock, &guard))
         {
             // Not if the socket has another connection by now.
             Some(Found::Client(peers)) if peers.wire == sock.peer() => peers,

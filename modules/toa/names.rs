@@ -10,6 +10,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_net::fprobe::Handler;
+use kernel_net::rcu::{self, Guard};
 use kernel_net::sock::{Family, Getname, Name, Question, Sock};
 
 use crate::clients::{Clients, Found, Peers};
@@ -23,19 +24,19 @@ pub(crate) struct Names(pub(crate) Arc<Clients>);
 impl<F: Family> Handler<Getname<F>> for Names {
     type Call = Peers;
 
-    fn entry(&self, question: Question<'_>) -> Option<Peers> {
+    fn entry(&self, question: Question<'_>, guard: &Guard) -> Option<Peers> {
         let found = if question.peer {
-            self.0.find(question.sock)
+            self.0.find(question.sock, guard)
         } else {
             Found::Nobody
         };
         match found {
             Found::Client(peers) => return Some(peers),
-            Found::Nobody => count(question.sock, Event::GetnameToaEmpty),
+            Found::Nobody => count(question.sock, Event::GetnameToaEmpty, guard),
             Found::Stale => {
-                count(question.sock, Event::GetnameToaMismatch);
-                forget(&self.0, question.sock);
-                stale(question.sock);
+                count(question.sock, Event::GetnameToaMismatch, guard);
+                forget(&self.0, question.sock, guard);
+                stale(question.sock, guard);
             }
         }
         None
@@ -47,6 +48,6 @@ impl<F: Family> Handler<Getname<F>> for Names {
             Some(false) => Event::GetnameToaBypass,
             None => Event::GetnameToaEmpty,
         };
-        count(sock, event);
+        count(sock, event, &rcu::read_lock());
     }
 }

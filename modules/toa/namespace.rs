@@ -9,6 +9,7 @@ use kernel::sync::SetOnce;
 use kernel_net::net::{Net, PerNet, Slot};
 use kernel_net::percpu::Counters;
 use kernel_net::proc::NetFile;
+use kernel_net::rcu::Guard;
 use kernel_net::sock::{self, Sock};
 use kernel_net::sysctl::Settings;
 use kernel_net::trust::Trust;
@@ -96,9 +97,10 @@ impl PerNet for Namespace {
 }
 
 impl Namespace {
-    /// The data of a socket's namespace. For RCU readers.
-    pub(crate) fn of_sock(sock: &Sock) -> Option<&Self> {
-        sock.live_net().and_then(Self::of)
+    /// The data of a socket's namespace.
+    #[inline]
+    pub(crate) fn of_sock<'a>(sock: &'a Sock, guard: &'a Guard) -> Option<&'a Self> {
+        Self::of_guarded(sock.live_net(guard)?, guard)
     }
 
     /// Counts what has happened.

@@ -11,7 +11,7 @@
 use kernel::prelude::*;
 use kernel::sync::Arc;
 use kernel_net::fprobe::{Fprobe, Function, Handler};
-use kernel_net::rcu::Snapshot;
+use kernel_net::rcu::{Guard, Snapshot};
 use kernel_net::sock::{ChildProcess, Getname, Ipv4, Ipv6, SendSynAck, Sock, SockDestruct};
 use wire::toa_forms::Forms;
 
@@ -29,8 +29,8 @@ struct Ends(Arc<Clients>);
 impl Handler<SockDestruct> for Ends {
     type Call = ();
 
-    fn entry(&self, sock: &Sock) -> Option<()> {
-        forget(&self.0, sock);
+    fn entry(&self, sock: &Sock, guard: &Guard) -> Option<()> {
+        forget(&self.0, sock, guard);
         None
     }
 }

@@ -32,17 +32,14 @@ impl GetOption for Lookup {
     type Answer = [u8; LEN];
 
     fn get(sock: &Sock, question: Question) -> Result<[u8; LEN]> {
+        // It may sleep.
+        let answer = question.read::<LEN>();
         let guard = rcu::read_lock();
-        let namespace = sock.live_net().and_then(Namespace::of).ok_or(ENOENT)?;
-        drop(guard);
-        let mut answer = question
-            .read::<LEN>()
-            .inspect_err(|_| namespace.count(Event::Invalid))?;
-        let Some(wire) = asked(&answer) else {
-            namespace.count(Event::Invalid);
-            return Err(EINVAL);
-        };
-        let guard = rcu::read_lock();
+        let net = sock.live_net(&guard).ok_or(ENOENT)?;
+        let namespace = Namespace::of_guarded(net, &guard).ok_or(ENOENT)?;
+        let invalid = |_: &Error| namespace.count(Event::Invalid);
+        let mut answer = answer.inspect_err(invalid)?;
+        let wire = asked(&answer).ok_or(EINVAL).inspect_err(invalid)?;
         let Some(mapping) = namespace.find(&wire, &guard) else {
             namespace.count(Event::Miss);
             return Err(ENOENT);
