@@ -18,6 +18,11 @@ class OutOfTime(BaseException):
     """A test took longer than it may; no `except Exception` of a test can swallow it."""
 
 
+def pytest_addoption(parser):
+    """Declare the options."""
+    parser.addoption("--soak", action="store_true", help="run in the numbers of production what can be")
+
+
 def pytest_configure(config):
     """Declare the markers."""
     config.addinivalue_line("markers", "limit(seconds): how long the test may take, with its fixtures")
@@ -39,6 +44,12 @@ def pytest_runtest_protocol(item):
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(scope="session")
+def soak(request):
+    """Whether there is time for the numbers of production."""
+    return request.config.getoption("--soak")
 
 
 @pytest.fixture(autouse=True)
