@@ -221,7 +221,8 @@ class Bench:
         before = memory.connections()
         self.network.delete()
         end = time.monotonic() + (60 if self.count > 1 else 1)
-        while memory.connections() > before - self.count // 2 and time.monotonic() < end:
+        # All but a few that the slab allocator cannot tell from free: who fills next counts the memory they take.
+        while memory.connections() > before - self.count + self.count // 100 and time.monotonic() < end:
             time.sleep(1)
 
 

@@ -97,7 +97,8 @@ def _fullnat(network, kind):
 
 def _hooks(network, kind):
     _fullnat(network, kind)
-    network.lb.sysctl("net.ipv4.vs.fullnat_fastpath", 0)
+    # The sysctl would leave the fast path's hook at the devices, for every packet to ask it.
+    network.lb.run("rsipvsadm", "fastpath", "set", "all", "off")
 
 
 @dataclasses.dataclass(frozen=True)
