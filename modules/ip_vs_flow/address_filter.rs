@@ -58,9 +58,18 @@ impl AddressFilter {
     /// Whether the packet that begins with these bytes may be for one of the addresses.
     #[inline(always)]
     pub(crate) fn may_be_for(&self, packet: &[u8]) -> bool {
-        let end = match packet.first() {
-            Some(first) if first >> 4 == 6 => 40,
-            _ => 20,
+        match packet.first() {
+            Some(first) if first >> 4 == 6 => self.may_be_of(Family::V6, packet),
+            _ => self.may_be_of(Family::V4, packet),
+        }
+    }
+
+    /// The same of a packet of that family.
+    #[inline(always)]
+    pub(crate) fn may_be_of(&self, family: Family, packet: &[u8]) -> bool {
+        let end = match family {
+            Family::V4 => 20,
+            Family::V6 => 40,
         };
         // The destination is the last field of both fixed headers.
         let Some(address) = packet.get(..end).and_then(<[u8]>::last_chunk) else {

@@ -24,9 +24,6 @@ use kernel_net::rcu_arc::RcuArc;
 
 use ingress::Interface;
 
-/// What nearly all packets of IPv4 begin with: version 4, and a header without options.
-const PLAIN_V4: u8 = 0x45;
-
 /// What an operator wants of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

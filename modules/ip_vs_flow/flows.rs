@@ -16,7 +16,7 @@ use kernel_net::rcu::{self, Node, RcuBox};
 use kernel_net::slab::{Cache, Created};
 use kernel_net::table::{Entry, Hashes, Key, Link, Table};
 use kernel_net::{random, time};
-use nat::{HashKey, Port, Tuple};
+use nat::{HashKey, Port, Shape, Tuple};
 
 use crate::address_filter::AddressFilter;
 use crate::local_address::LocalAddress;
@@ -96,6 +96,12 @@ impl BoundFlow {
         }
     }
 
+    /// Whether answers arrive with that tuple.
+    #[inline(always)]
+    fn is_answered_by(&self, arriving: &Tuple) -> bool {
+        self.local_port == arriving.destination_port && arriving.answers(&self.server())
+    }
+
     /// The way to the receiver of packets of that direction.
     #[inline]
     pub(crate) fn hop(&self, direction: Direction) -> &HopCache {
@@ -173,6 +179,12 @@ impl Flows {
         self.addresses.may_be_for(packet)
     }
 
+    /// The same where its shape is known.
+    #[inline(always)]
+    pub(crate) fn may_have_shape(&self, shape: Shape, packet: &[u8]) -> bool {
+        self.addresses.may_be_of(shape.family(), packet)
+    }
+
     /// A number that spreads connections evenly, the same for packets of one connection.
     pub(crate) fn spread(&self, client: &Tuple) -> u32 {
         client.hash(&self.key)
@@ -186,17 +198,19 @@ impl Flows {
         guard: &'a rcu::Guard,
     ) -> Option<(&'a BoundFlow, Direction)> {
         let hash = arriving.hash(&self.key);
-        let (bound, key) = self.table.find(hash, guard, |entry, key| match key {
-            Key::First => {
-                entry.local_port == arriving.destination_port && arriving.answers(&entry.server())
+        // BOUND: The length of the chain.
+        for (bound, key) in self.table.entries(hash, guard) {
+            match key {
+                Key::First if bound.is_answered_by(arriving) => {
+                    return Some((bound, Direction::Reply));
+                }
+                Key::Second if bound.flow.client.is(arriving) => {
+                    return Some((bound, Direction::Request));
+                }
+                _ => {}
             }
-            Key::Second => entry.flow.client == *arriving,
-        })?;
-        let direction = match key {
-            Key::First => Direction::Reply,
-            Key::Second => Direction::Request,
-        };
-        Some((bound, direction))
+        }
+        None
     }
 
     /// The flow of answers that arrive with this tuple.

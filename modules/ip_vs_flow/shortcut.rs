@@ -15,7 +15,7 @@
 use kernel_ipvs::Direction;
 use kernel_net::next_hop::NextHop;
 use kernel_net::rcu;
-use nat::{Detour, Headers, Plain, Rewrite, Tuple};
+use nat::{Detour, Family, Headers, Plain, Rewrite, Tuple};
 
 use crate::flows::BoundFlow;
 
@@ -42,7 +42,8 @@ impl<'a> Passage<'a> {
         if bound.is_stale(direction) {
             return Err(Detour::Refresh);
         }
-        if !bound.conn.peek(guard).is_established() {
+        let conn = bound.conn.peek(guard);
+        if !conn.is_established_as(headers.tuple.protocol) {
             return Err(Detour::State);
         }
         bound.flow.story.passes(plain, from_client)?;
@@ -54,7 +55,16 @@ impl<'a> Passage<'a> {
         })
     }
 
-    /// The addresses and ports it leaves with.
+    /// The family of the receiver.
+    #[inline(always)]
+    pub(crate) fn family(&self) -> Family {
+        match self.direction {
+            Direction::Request => self.bound.ports.server.family,
+            Direction::Reply => self.bound.flow.client.family,
+        }
+    }
+
+    /// The addresses and ports it leaves with. Asked for last: it is all of it that is read.
     #[inline(always)]
     pub(crate) fn to(&self) -> Tuple {
         match self.direction {

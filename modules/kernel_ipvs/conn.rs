@@ -212,9 +212,15 @@ impl Conn {
     /// Whether both ends have agreed on the connection; of UDP, any.
     #[inline]
     pub fn is_established(&self) -> bool {
-        let state = u32::from(self.state());
         // CAST: As in `client_tuple`.
-        match Protocol(self.fixed().protocol as u8) {
+        self.is_established_as(Protocol(self.fixed().protocol as u8))
+    }
+
+    /// The same where the protocol is known.
+    #[inline(always)]
+    pub fn is_established_as(&self, protocol: Protocol) -> bool {
+        let state = u32::from(self.state());
+        match protocol {
             Protocol::TCP => state == c::IP_VS_TCP_S_ESTABLISHED,
             Protocol::SCTP => state == c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED,
             _ => true,

@@ -96,14 +96,14 @@ void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header
 void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info) { icmpv6_send(skb, type, code, info); }
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info) { icmp_send(skb, type, code, info); }
 static __always_inline void count(struct ip_vs_cpu_stats __percpu *stats, bool out, u64 bytes) { struct ip_vs_counters __percpu *cnt = &stats->cnt; this_cpu_inc(*(u64 __percpu *)(out ? &cnt->outpkts : &cnt->inpkts)); this_cpu_add(*(u64 __percpu *)(out ? &cnt->outbytes : &cnt->inbytes), bytes); }
-void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { const struct ip_vs_service *svc = rcu_dereference(dest->svc); count(dest->stats.cpustats, out, bytes); if (svc) count(svc->stats.cpustats, out, bytes); count(cp->ipvs->tot_stats->s.cpustats, out, bytes); }
+void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { const struct ip_vs_service *svc = rcu_dereference_check(dest->svc, rcu_read_lock_bh_held()); count(dest->stats.cpustats, out, bytes); if (svc) count(svc->stats.cpustats, out, bytes); count(cp->ipvs->tot_stats->s.cpustats, out, bytes); }
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service_mutex); down_read(&ipvs->svc_resize_sem); }
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
 /* What ipv4_dst_check() says, without the calls. */
-static bool rt_is_current(const struct dst_entry *dst) { return READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK && dst_rtable(dst)->rt_genid == rt_genid_ipv4(dev_net_rcu(dst_dev_rcu(dst))); }
+static bool rt_is_current(const struct dst_entry *dst) { return READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK && dst_rtable(dst)->rt_genid == rt_genid_ipv4(dev_net(dst_dev(dst))); }
 bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID && (v6 ? dst_check(dst, cookie) != NULL : rt_is_current(dst)); }
 bool kn_neigh_is_crowded(const struct neighbour *neigh) { return atomic_read(&neigh->tbl->gc_entries) >= READ_ONCE(neigh->tbl->gc_thresh2); }
 bool kn_neigh_is_dead(const struct neighbour *neigh) { return READ_ONCE(neigh->dead); }
@@ -113,7 +113,7 @@ unsigned int kn_neigh_headroom(const struct neighbour *neigh) { return LL_RESERV
 void kn_neigh_release(struct neighbour *neigh) { neigh_release(neigh); }
 struct net_device *kn_neigh_dev(const struct neighbour *neigh) { return neigh->dev; }
 void *kn_net_generic(const struct net *net, unsigned int id) { return net_generic(net, id); }
-void *kn_net_generic_rcu(const struct net *net, unsigned int id) { return rcu_dereference(net->gen)->ptr[id]; }
+void *kn_net_generic_rcu(const struct net *net, unsigned int id) { return rcu_dereference_check(net->gen, rcu_read_lock_bh_held())->ptr[id]; }
 struct nlattr *kn_nla_nest_start(struct sk_buff *skb, int type) { return nla_nest_start(skb, type); }
 void kn_nla_nest_end(struct sk_buff *skb, struct nlattr *start) { nla_nest_end(skb, start); }
 int kn_route_input(struct sk_buff *skb) { return ip_route_input_noref(skb, ip_hdr(skb)->daddr, ip_hdr(skb)->saddr, ip4h_dscp(ip_hdr(skb)), skb->dev); }
@@ -138,11 +138,11 @@ struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk
 u32 kn_tcp_copied_seq(const struct sock *sk) { return tcp_sk(sk)->copied_seq; }
 u64 kn_tcp_passive_opens(const struct net *net) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += per_cpu_ptr(net->mib.tcp_statistics, cpu)->mibs[TCP_MIB_PASSIVEOPENS]; return sum; }
 bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && ether_addr_equal(dev->dev_addr, address); }
-static __always_inline bool dev_takes_frame(const struct net_device *dev, const struct xdp_buff *xdp) { u32 wants = NETDEV_XDP_ACT_NDO_XMIT | (xdp_buff_has_frags(xdp) ? NETDEV_XDP_ACT_NDO_XMIT_SG : 0); return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
+bool kn_dev_takes_frames(const struct net_device *dev, u32 wants) { return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
+static int vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
+struct kn_link kn_neigh_link(const struct neighbour *n) { const struct net_device *lower = n->dev; int vlan = vlan_id(lower); if (vlan >= 0) lower = vlan_dev_priv(lower)->real_dev; return (struct kn_link){ .lower = n->dev->addr_len == ETH_ALEN ? lower : NULL, .interface = lower->ifindex, .vlan = vlan }; }
 /* Both addresses of Ethernet, the neighbour's like neigh_ha_snapshot(), but for its copy of any length. */
-static __always_inline bool neigh_addresses(const struct neighbour *n, struct kn_way *way) { unsigned int seq; if (!(READ_ONCE(n->nud_state) & NUD_VALID) || n->dev->addr_len != ETH_ALEN) return false; do { seq = read_seqbegin(&n->ha_lock); ether_addr_copy(way->destination, n->ha); } while (read_seqretry(&n->ha_lock, seq)); ether_addr_copy(way->source, n->dev->dev_addr); return true; }
-static __always_inline int vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
-bool kn_neigh_way(const struct neighbour *n, const struct xdp_buff *xdp, struct kn_way *way) { const struct net_device *lower = n->dev; way->vlan = vlan_id(lower); if (way->vlan >= 0) lower = vlan_dev_priv(lower)->real_dev; way->interface = lower->ifindex; return dev_takes_frame(lower, xdp) && neigh_addresses(n, way); }
+void kn_neigh_address(const struct neighbour *n, u8 *frame) { unsigned int seq; do { seq = read_seqbegin(&n->ha_lock); ether_addr_copy(frame, n->ha); } while (read_seqretry(&n->ha_lock, seq)); ether_addr_copy(frame + ETH_ALEN, n->dev->dev_addr); }
 unsigned int kn_xdp_len(const struct xdp_buff *xdp) { return xdp_get_buff_len(xdp); }
 void kn_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *)) { timer_setup(timer, function, TIMER_DEFERRABLE); }
 void kn_timer_start(struct timer_list *timer, unsigned long ticks) { if (!timer_pending(timer)) mod_timer(timer, jiffies + ticks); }

@@ -30,6 +30,7 @@ bool kn_dev_has_address(const struct net_device *dev, const u8 *address);
 /* linux/netdevice.h */
 int kn_dev_index(const struct net_device *dev);
 bool kn_dev_has_xdp(const struct net_device *dev);
+bool kn_dev_takes_frames(const struct net_device *dev, u32 wants);
 bool kn_dev_is_loopback(const struct net_device *dev);
 bool kn_dev_is_leaving(const struct net_device *dev);
 struct net *kn_dev_net(const struct net_device *dev);
@@ -120,12 +121,16 @@ unsigned int kn_neigh_headroom(const struct neighbour *neigh);
 void kn_neigh_release(struct neighbour *neigh);
 struct net_device *kn_neigh_dev(const struct neighbour *neigh);
 
-/* How XDP sends to a neighbour: `vlan` is less than zero where there is none. */
-struct kn_way {
+/*
+ * A neighbour's link, as XDP sends to it: by the device below, which is null where it is no Ethernet, and its number.
+ * `vlan` is less than zero where there is none.
+ */
+struct kn_link {
+	const struct net_device *lower;
 	int interface, vlan;
-	u8 destination[ETH_ALEN], source[ETH_ALEN];
 };
-bool kn_neigh_way(const struct neighbour *neigh, const struct xdp_buff *xdp, struct kn_way *way);
+struct kn_link kn_neigh_link(const struct neighbour *neigh);
+void kn_neigh_address(const struct neighbour *neigh, u8 *frame);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);
 void *kn_net_generic_rcu(const struct net *net, unsigned int id);

@@ -21,23 +21,22 @@ use crate::skb::Packet;
 
 /// What a hook or a transmit function has decided about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Verdict {
     /// Goes on as if nothing had happened.
-    Accept,
+    Accept = c::NF_ACCEPT,
     /// The caller frees it.
-    Drop,
+    Drop = c::NF_DROP,
     /// It is somebody else's now; the caller must not touch it.
-    Stolen,
+    Stolen = c::NF_STOLEN,
 }
 
 impl Verdict {
     /// The number netfilter knows it by.
+    #[inline]
     pub fn to_raw(self) -> u32 {
-        match self {
-            Verdict::Accept => c::NF_ACCEPT,
-            Verdict::Drop => c::NF_DROP,
-            Verdict::Stolen => c::NF_STOLEN,
-        }
+        // CAST: The values are those numbers.
+        self as u32
     }
 }
 

@@ -45,6 +45,8 @@ pub struct NextHop {
     headroom: u32,
     /// Whether the neighbour belongs to the other family: IPv4 by way of an IPv6 gateway (RFC 8950).
     is_foreign: bool,
+    /// The neighbour's link, as XDP sends to it; neither changes while the neighbour is held.
+    link: c::kn_link,
 }
 
 // SAFETY: Routes and neighbours belong to no thread; all else never changes.
@@ -65,21 +67,22 @@ impl NextHop {
         };
         // SAFETY: The route is valid, and under RCU its device. The lookup reads as many bytes of the
         // address as its family has, and gives a reference or null.
-        let (cookie, neighbour, headroom, is_foreign) = unsafe {
+        let (cookie, neighbour, headroom, is_foreign, link) = unsafe {
             let neighbour = match c::kn_dst_is_plain(dst, is_v6) {
                 true => c::kn_dst_neigh_lookup(dst, key.cast()),
                 false => core::ptr::null_mut(),
             };
             let is_foreign = !neighbour.is_null() && c::kn_neigh_is_v6(neighbour) != is_v6;
-            let headroom = match neighbour.is_null() {
-                true => 0,
-                false => c::kn_neigh_headroom(neighbour),
+            let (headroom, link) = match neighbour.is_null() {
+                true => (0, c::kn_link::default()),
+                false => (c::kn_neigh_headroom(neighbour), c::kn_neigh_link(neighbour)),
             };
             (
                 c::kn_dst_cookie(dst, is_v6),
                 neighbour,
                 headroom,
                 is_foreign,
+                link,
             )
         };
         // INVARIANT: The references are those just taken.
@@ -90,6 +93,7 @@ impl NextHop {
             is_held: AtomicBool::new(!neighbour.is_null()),
             headroom,
             is_foreign,
+            link,
         }
     }
 
@@ -165,12 +169,16 @@ impl NextHop {
         core::ptr::eq(ours, device.as_ptr())
     }
 
-    /// The neighbour, if it is held still; valid under RCU.
+    /// The neighbour; valid in the RCU section in which [`HopCache::get`] has given the next hop out.
     #[inline]
-    pub(crate) fn neighbour(&self) -> Option<*mut c::neighbour> {
-        // ORDERING: Pairs with the swap in `forget`.
-        let is_held = self.is_held.load(Ordering::Acquire);
-        is_held.then_some(self.neighbour)
+    pub(crate) fn neighbour(&self) -> *mut c::neighbour {
+        self.neighbour
+    }
+
+    /// Its link; valid as long.
+    #[inline]
+    pub(crate) fn link(&self) -> &c::kn_link {
+        &self.link
     }
 
     /// Lets go of the neighbour, and of its device thereby. Readers may go on until a grace period has

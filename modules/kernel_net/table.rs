@@ -210,27 +210,25 @@ impl<T: Entry> Table<T> {
         lock.map(|lock| lock.lock())
     }
 
-    /// The entry of that hash for which `is_it` holds by one of its keys.
+    /// The entries that a hash leads to, each with the key it is there by; entries of other hashes may be
+    /// among them.
     #[inline(always)]
+    pub fn entries<'a>(&'a self, hash: u32, _guard: &'a rcu::Guard) -> Entries<'a, T> {
+        // INVARIANT: By that of the table; the guard is borrowed as long.
+        Entries {
+            place: self.bucket(hash),
+        }
+    }
+
+    /// The entry of that hash for which `is_it` holds by one of its keys.
     pub fn find<'a>(
         &'a self,
         hash: u32,
-        _guard: &'a rcu::Guard,
+        guard: &'a rcu::Guard,
         mut is_it: impl FnMut(&T, Key) -> bool,
     ) -> Option<(&'a T, Key)> {
-        // ORDERING: Acquire pairs with the release in `link`.
-        let mut step = Step(self.bucket(hash)?.load(Ordering::Acquire));
-        // BOUND: The length of the chain: `link` only adds at the head, so none is met twice.
-        // SAFETY: By the invariant the pointers are valid; unlinked entries live until a grace
-        // period has passed, which the guard holds off.
-        while let Some(entry) = unsafe { step.entry().as_ref() } {
-            let key = step.key();
-            if is_it(entry, key) {
-                return Some((entry, key));
-            }
-            step = Step(entry.link(key).next.load(Ordering::Acquire));
-        }
-        None
+        self.entries(hash, guard)
+            .find(|(entry, key)| is_it(entry, *key))
     }
 
     /// Calls `visitor` for each entry of the chain a hash leads to, and the key it is there by.
@@ -352,6 +350,31 @@ impl<T: Entry> Table<T> {
                 visitor(entry);
             }
         }
+    }
+}
+
+/// What [`Table::entries`] goes through.
+///
+/// # Invariants
+///
+/// `place` is in a chain of a table, or was when RCU was taken, which is held for `'a`.
+pub struct Entries<'a, T> {
+    place: Option<&'a AtomicPtr<T>>,
+}
+
+impl<'a, T: Entry> Iterator for Entries<'a, T> {
+    type Item = (&'a T, Key);
+
+    // BOUND: The length of the chain: `link` only adds at the head, so none is met twice.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        // ORDERING: Acquire pairs with the release in `link`.
+        let step = Step(self.place?.load(Ordering::Acquire));
+        // SAFETY: By the invariant; unlinked entries live until a grace period has passed.
+        let entry = unsafe { step.entry().as_ref() }?;
+        let key = step.key();
+        self.place = Some(&entry.link(key).next);
+        Some((entry, key))
     }
 }
 

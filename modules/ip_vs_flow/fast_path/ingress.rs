@@ -16,9 +16,9 @@ use kernel_net::netfilter::Verdict;
 use kernel_net::percpu::Counters;
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
-use nat::{Detour, Family, Headers};
+use nat::shape::{TCP4, TCP6, UDP4, UDP6};
+use nat::{Detour, Headers, Shape};
 
-use super::PLAIN_V4;
 use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
@@ -63,7 +63,9 @@ impl Interface {
 }
 
 impl Ingress for Interface {
-    #[inline]
+    /// Here is what packets of no flow cost. What is done for others is compiled once for each of the
+    /// usual shapes, and once more for the rest.
+    #[inline(always)]
     fn packet(&self, net: &Net, packet: Packet<'_>, guard: &rcu::Guard) -> Verdict {
         let Some(namespace) = Namespace::of_packet(net, &packet) else {
             return Verdict::Accept;
@@ -71,40 +73,72 @@ impl Ingress for Interface {
         if !namespace.scene.tunables.takes_shortcuts() {
             return Verdict::Accept;
         }
-        match pass(namespace, packet, guard) {
-            Ok(verdict) => {
-                self.counters.add(PASSED);
-                verdict
-            }
-            Err(detour) => {
-                // CAST: As above.
-                self.counters.add(detour as usize);
-                Verdict::Accept
-            }
+        match Shape::of(packet.linear()) {
+            Some(Shape::Udp4) => self.meet::<UDP4>(namespace, packet, guard),
+            Some(Shape::Tcp4) => self.meet::<TCP4>(namespace, packet, guard),
+            Some(Shape::Udp6) => self.meet::<UDP6>(namespace, packet, guard),
+            Some(Shape::Tcp6) => self.meet::<TCP6>(namespace, packet, guard),
+            None => self.pass_other(namespace, packet, guard),
         }
     }
 }
 
-/// Translates a packet of a flow and sends it; or leaves it as the IP layer would, and says why.
-///
-/// Compiled in one piece for what nearly all packets of IPv4 begin with, and once more for the rest, so
-/// that headers stay in registers.
+impl Interface {
+    /// A packet that is of the shape of that length.
+    #[inline(always)]
+    fn meet<const N: usize>(
+        &self,
+        namespace: &Namespace,
+        packet: Packet<'_>,
+        guard: &rcu::Guard,
+    ) -> Verdict {
+        let start = packet.linear();
+        match Shape::of_len(N) {
+            Some(shape) if namespace.flows().may_have_shape(shape, start) => {
+                self.pass_shape::<N>(namespace, packet, guard)
+            }
+            _ => self.finish(Err(Detour::NoFlow)),
+        }
+    }
+
+    /// Counts what has become of a packet.
+    #[inline(always)]
+    fn finish(&self, result: Result<Verdict, Detour>) -> Verdict {
+        self.count(result.map(|_| ()));
+        result.unwrap_or(Verdict::Accept)
+    }
+
+    /// Translates a packet of a flow and sends it; or leaves it as the IP layer would, and counts why.
+    #[inline(never)]
+    fn pass_shape<const N: usize>(
+        &self,
+        namespace: &Namespace,
+        packet: Packet<'_>,
+        guard: &rcu::Guard,
+    ) -> Verdict {
+        self.finish(pass_shape::<N>(namespace, packet, guard))
+    }
+
+    /// The same with any other.
+    #[inline(never)]
+    fn pass_other(&self, namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Verdict {
+        self.finish(pass_other(namespace, packet, guard))
+    }
+}
+
 #[inline(always)]
-fn pass(namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Result<Verdict, Detour> {
-    match packet.linear().first() {
-        Some(&PLAIN_V4) => {
-            let start = packet.linear();
-            if !namespace.flows().may_have(start) {
-                return Err(Detour::NoFlow);
-            }
-            let headers = Headers::parse_v4(start, packet.len())?;
-            pass_with(namespace, packet, headers, guard)
-        }
-        _ => pass_other(namespace, packet, guard),
-    }
+fn pass_shape<const N: usize>(
+    namespace: &Namespace,
+    packet: Packet<'_>,
+    guard: &rcu::Guard,
+) -> Result<Verdict, Detour> {
+    let shape = Shape::of_len(N).ok_or(Detour::Scattered)?;
+    let start: Option<&[u8; N]> = packet.linear().first_chunk();
+    let headers = Headers::of_shape(shape, start.ok_or(Detour::Scattered)?, packet.len())?;
+    pass_with(namespace, packet, headers, guard)
 }
 
-#[inline(never)]
+#[inline(always)]
 fn pass_other(
     namespace: &Namespace,
     packet: Packet<'_>,
@@ -149,9 +183,9 @@ fn pass_as(
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let passage = Passage::of(flow, packet.linear(), &headers, guard)?;
-    let to = passage.to();
-    admit(&mut packet, &headers, &passage, to.family)?;
+    admit(&mut packet, &headers, &passage)?;
     passage.count(packet.len(), guard)?;
+    let to = passage.to();
     let translated = translate(&mut packet, &mut headers, &passage.rewrite(&to), 1, false);
     let mut room = || packet.make_room(passage.hop).map_err(|_| Counter::NoMemory);
     Ok(match translated.and_then(|()| room()) {
@@ -167,12 +201,7 @@ fn refuse(namespace: &Namespace, packet: Packet<'_>, reason: Counter) -> Verdict
 
 /// What a router checks, and what the IP layer would have done to the packet by now.
 #[inline(always)]
-fn admit(
-    packet: &mut Packet<'_>,
-    headers: &Headers,
-    passage: &Passage<'_>,
-    to: Family,
-) -> Result<(), Detour> {
+fn admit(packet: &mut Packet<'_>, headers: &Headers, passage: &Passage<'_>) -> Result<(), Detour> {
     // The IP layer warns of what a NIC has merged, and drops it.
     if packet.is_shared() || packet.is_merged_for_good() {
         return Err(Detour::Shared);
@@ -186,6 +215,7 @@ fn admit(
     if packet.len() > transit::SURE_TO_FIT {
         let mtu = passage.hop.mtu();
         // As the sender counts it.
+        let to = passage.family();
         let limit = match headers.tuple.family == to {
             true => mtu,
             false => transit::mtu_of_sender(mtu, headers, to),

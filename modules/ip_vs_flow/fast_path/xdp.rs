@@ -4,7 +4,7 @@
 //!
 //! The program (`userspace/xdp-loader`) asks [`ip_vs_flow_frame`], by way of `kfunc.c`, and sends what has been
 //! translated. What does not pass goes on as it was, and comes by [`ingress`](super::ingress) next: all
-//! that takes room or a look at what the NIC says about checksums. In NAPI's softirq, under RCU.
+//! that takes room or a look at what the NIC says about checksums. In NAPI's softirq.
 //!
 //! A local sender's frame may have no transport checksum yet, which nothing here tells. Drivers of real
 //! NICs never show such frames; veth does, unless the sender's offload is off (`ethtool -K DEV tx off`).
@@ -16,12 +16,14 @@ use kernel::ffi;
 use kernel::prelude::*;
 use kernel_ipvs::Direction;
 use kernel_net::net::PerNet;
+use kernel_net::next_hop::NextHop;
 use kernel_net::rcu;
-use kernel_net::xdp::{Context, Frame, Way};
-use nat::{ChecksumState, Detour, Headers};
+use kernel_net::xdp::{Context, Frame, Origin, Way};
+use nat::shape::{TCP4, TCP6, UDP4, UDP6};
+use nat::{ChecksumState, Detour, Headers, Shape};
 use wire::Ethernet;
 
-use super::PLAIN_V4;
+use super::ingress::Interface;
 use crate::flows::BoundFlow;
 use crate::namespace::Namespace;
 use crate::shortcut::Passage;
@@ -40,78 +42,123 @@ pub(crate) fn register() -> Result {
 /// What the program asks: see `kfunc.c`, the only caller.
 #[no_mangle]
 extern "C" fn ip_vs_flow_frame(context: Context<'_>) -> ffi::c_int {
-    match context.frame().and_then(consider) {
-        // CAST: Numbers of devices are positive.
-        Some(interface) => interface as ffi::c_int,
-        None => 0,
-    }
+    consider(context).unwrap_or(0)
 }
 
-/// The device that a frame is to be sent by, translated; `None` for one that is as it was.
+/// The device that a frame is to be sent by, translated; zero or `None` for one that is as it was.
+///
+/// Here is what frames of no flow cost. What is done for others is compiled once for each of the usual
+/// shapes, and once more for the rest.
 #[inline(always)]
-fn consider(mut frame: Frame<'_>) -> Option<u32> {
-    let guard = rcu::read_lock();
-    let namespace = Namespace::of_guarded(frame.net(&guard), &guard)?;
-    let interface = namespace.fast_path.frames(frame.interface(), &guard)?;
+fn consider(context: Context<'_>) -> Option<ffi::c_int> {
+    let (guard, origin) = (context.guard(), context.origin()?);
+    let namespace = Namespace::of_guarded(origin.net(), guard)?;
+    let interface = namespace.fast_path.frames(origin.interface(), guard)?;
     if !namespace.scene.tunables.takes_shortcuts() {
         return None;
     }
-    let result = pass(namespace, &mut frame, &guard);
-    interface.count(result.map(|_| ()));
-    result.ok()
+    let start = context.bytes().get(Ethernet::LEN..);
+    Some(match start.and_then(Shape::of) {
+        Some(Shape::Udp4) => meet::<UDP4>(namespace, interface, origin, context),
+        Some(Shape::Tcp4) => meet::<TCP4>(namespace, interface, origin, context),
+        Some(Shape::Udp6) => meet::<UDP6>(namespace, interface, origin, context),
+        Some(Shape::Tcp6) => meet::<TCP6>(namespace, interface, origin, context),
+        None => pass_other(namespace, interface, origin, context),
+    })
 }
 
-/// Translates a frame of a flow; or leaves it as it was, and says why.
-///
-/// Compiled in one piece for what nearly all frames of IPv4 begin with, and once more for the rest, so
-/// that headers stay in registers.
+/// A frame that is of the shape of that length, if it has no tag.
 #[inline(always)]
-fn pass(namespace: &Namespace, frame: &mut Frame<'_>, guard: &rcu::Guard) -> Result<u32, Detour> {
-    // Asked for first: what is known of bytes is forgotten by a call.
-    let whole = frame.len();
-    let bytes = frame.linear();
-    match (Ethernet::parse_v4(bytes), bytes.get(Ethernet::LEN)) {
-        (Some(link), Some(&PLAIN_V4)) => {
-            let (start, len) = packet(namespace, bytes, whole, &link)?;
-            let headers = Headers::parse_v4(start, len)?;
-            pass_with(namespace, (frame, whole), link, headers, guard)
+fn meet<const N: usize>(
+    namespace: &Namespace,
+    interface: &Interface,
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> ffi::c_int {
+    let bytes = context.bytes();
+    let start = bytes.get(Ethernet::LEN..).unwrap_or(&[]);
+    match (Ethernet::untagged(bytes), Shape::of_len(N)) {
+        (Some(family), Some(shape)) if shape.family() == family => {
+            match namespace.flows().may_have_shape(shape, start) {
+                true => pass_shape::<N>(namespace, interface, origin, context),
+                false => finish(interface, Err(Detour::NoFlow)),
+            }
         }
-        _ => pass_other(namespace, (frame, whole), guard),
+        _ => pass_other(namespace, interface, origin, context),
     }
 }
 
+/// Counts what has become of a frame, and tells the program.
+#[inline(always)]
+fn finish(interface: &Interface, result: Result<u32, Detour>) -> ffi::c_int {
+    interface.count(result.map(|_| ()));
+    // CAST: Numbers of devices are positive.
+    result.unwrap_or(0) as ffi::c_int
+}
+
+/// Translates a frame of a flow; or leaves it as it was, and counts why.
+#[inline(never)]
+fn pass_shape<const N: usize>(
+    namespace: &Namespace,
+    interface: &Interface,
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> ffi::c_int {
+    finish(interface, pass_as_shape::<N>(namespace, origin, context))
+}
+
+#[inline(always)]
+fn pass_as_shape<const N: usize>(
+    namespace: &Namespace,
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> Result<u32, Detour> {
+    let (guard, frame) = (context.guard(), context.frame());
+    let shape = Shape::of_len(N).ok_or(Detour::Scattered)?;
+    let bytes = frame.bytes.get_mut(..Ethernet::LEN.saturating_add(N));
+    let bytes = bytes.ok_or(Detour::Scattered)?;
+    let link = Ethernet {
+        len: Ethernet::LEN,
+        vlan: None,
+        family: shape.family(),
+    };
+    let start = bytes.get(link.len..).unwrap_or(&[]);
+    let headers = Headers::of_shape(shape, start, frame.len.saturating_sub(link.len))?;
+    let frame = Frame { bytes, ..frame };
+    pass_with((namespace, origin), frame, link, headers, guard)
+}
+
+/// The same with any other.
 #[inline(never)]
 fn pass_other(
     namespace: &Namespace,
-    (frame, whole): (&mut Frame<'_>, usize),
-    guard: &rcu::Guard,
-) -> Result<u32, Detour> {
-    let bytes = frame.linear();
-    let link = Ethernet::parse(bytes).map_err(|_| Detour::NoFlow)?;
-    let (start, len) = packet(namespace, bytes, whole, &link)?;
-    let headers = Headers::parse(start, len)?;
-    pass_with(namespace, (frame, whole), link, headers, guard)
+    interface: &Interface,
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> ffi::c_int {
+    finish(interface, pass_any(namespace, origin, context))
 }
 
-/// The first bytes of the packet in a frame, and how many there are in all, if it may belong to a flow.
 #[inline(always)]
-fn packet<'f>(
+fn pass_any(
     namespace: &Namespace,
-    bytes: &'f [u8],
-    whole: usize,
-    link: &Ethernet,
-) -> Result<(&'f [u8], usize), Detour> {
-    let start = bytes.get(link.len..).unwrap_or(&[]);
-    match namespace.flows().may_have(start) {
-        true => Ok((start, whole.saturating_sub(link.len))),
-        false => Err(Detour::NoFlow),
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> Result<u32, Detour> {
+    let (guard, frame) = (context.guard(), context.frame());
+    let link = Ethernet::parse(frame.bytes).map_err(|_| Detour::NoFlow)?;
+    let start = frame.bytes.get(link.len..).unwrap_or(&[]);
+    if !namespace.flows().may_have(start) {
+        return Err(Detour::NoFlow);
     }
+    let headers = Headers::parse(start, frame.len.saturating_sub(link.len))?;
+    pass_with((namespace, origin), frame, link, headers, guard)
 }
 
 #[inline(always)]
 fn pass_with(
-    namespace: &Namespace,
-    frame: (&mut Frame<'_>, usize),
+    (namespace, origin): (&Namespace, Origin<'_>),
+    frame: Frame<'_>,
     link: Ethernet,
     headers: Headers,
     guard: &rcu::Guard,
@@ -120,29 +167,35 @@ fn pass_with(
     let (bound, direction) = found.ok_or(Detour::NoFlow)?;
     // Each direction has code of its own, too.
     match direction {
-        Direction::Request => pass_as(frame, link, headers, (bound, Direction::Request), guard),
-        Direction::Reply => pass_as(frame, link, headers, (bound, Direction::Reply), guard),
+        Direction::Request => {
+            let flow = (bound, Direction::Request);
+            pass_as(origin, frame, link, headers, flow, guard)
+        }
+        Direction::Reply => {
+            let flow = (bound, Direction::Reply);
+            pass_as(origin, frame, link, headers, flow, guard)
+        }
     }
 }
 
 #[inline(always)]
 fn pass_as(
-    (frame, whole): (&mut Frame<'_>, usize),
+    origin: Origin<'_>,
+    mut frame: Frame<'_>,
     link: Ethernet,
     mut headers: Headers,
     flow: (&BoundFlow, Direction),
     guard: &rcu::Guard,
 ) -> Result<u32, Detour> {
-    let packet = frame.linear().get(link.len..).unwrap_or(&[]);
+    let packet = frame.bytes.get_mut(link.len..).unwrap_or(&mut []);
     let passage = Passage::of(flow, packet, &headers, guard)?;
-    let to = passage.to();
-    if headers.tuple.family != to.family {
+    if headers.tuple.family != passage.family() {
         return Err(Detour::Family);
     }
     // What is behind the packet fills up a short frame, or is for the stack to take off.
     let end = link.len.saturating_add(headers.total_len);
-    let is_filled = whole == end || whole <= Ethernet::MIN_FRAME;
-    if link.family != headers.tuple.family || whole < end || !is_filled {
+    let is_filled = frame.len == end || frame.len <= Ethernet::MIN_FRAME;
+    if link.family != headers.tuple.family || frame.len < end || !is_filled {
         return Err(Detour::Malformed);
     }
     // CAST: Lossless on 64 bits.
@@ -150,31 +203,27 @@ fn pass_as(
     if headers.total_len > transit::SURE_TO_FIT && !fits() {
         return Err(Detour::TooBig);
     }
-    let way = way(frame, &link, &passage, guard)?;
+    // Frames for other hosts on the link are not ours.
+    if !origin.is_meant(&frame) {
+        return Err(Detour::NoFlow);
+    }
+    let way = way(&frame, &link, passage.hop)?;
     passage.count(headers.total_len, guard)?;
-    let bytes = frame.linear();
-    let packet = bytes.get_mut(link.len..).unwrap_or(&mut []);
+    let packet = frame.bytes.get_mut(link.len..).unwrap_or(&mut []);
     // It cannot fail, the headers having been read; if it did, the packet would be as it was.
     passage
-        .rewrite(&to)
+        .rewrite(&passage.to())
         .apply(packet, &mut headers, ChecksumState::Complete, 1)
         .map_err(|_| Detour::Malformed)?;
-    Ethernet::readdress(bytes, way.destination, way.source, way.vlan);
+    link.retag(frame.bytes, way.vlan);
+    frame.readdress(passage.hop);
     Ok(way.interface)
 }
 
-/// How the frame gets to the receiver as XDP sends it. Frames for other hosts on the link are not ours.
+/// How the frame gets to the receiver as XDP sends it.
 #[inline(always)]
-fn way(
-    frame: &Frame<'_>,
-    link: &Ethernet,
-    passage: &Passage<'_>,
-    guard: &rcu::Guard,
-) -> Result<Way, Detour> {
-    if !frame.is_for(&link.destination) {
-        return Err(Detour::NoFlow);
-    }
-    let way = frame.way(passage.hop, guard).ok_or(Detour::NoWay)?;
+fn way(frame: &Frame<'_>, link: &Ethernet, hop: &NextHop) -> Result<Way, Detour> {
+    let way = frame.way(hop).ok_or(Detour::NoWay)?;
     match way.vlan.is_some() == link.vlan.is_some() {
         true => Ok(way),
         // There is no room for a tag, and none may be taken off.

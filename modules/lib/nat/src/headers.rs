@@ -56,24 +56,18 @@ impl Headers {
     pub fn parse(start: &[u8], len: usize) -> Result<Self, Unfit> {
         match is_v6(start) {
             true => Self::parse_v6(start, len),
-            false => Self::parse_v4(start, len),
+            false => Self::behind(Network::of_v4(start)?, start, len),
         }
     }
 
-    /// The same, of a packet that is not one of IPv6.
-    #[inline(always)]
-    pub fn parse_v4(start: &[u8], len: usize) -> Result<Self, Unfit> {
-        Self::behind(Network::of_v4(start)?, start, len)
-    }
-
-    /// The same, of a packet of IPv6.
-    pub fn parse_v6(start: &[u8], len: usize) -> Result<Self, Unfit> {
+    /// Out of line, as IPv6 with extension headers takes its time.
+    fn parse_v6(start: &[u8], len: usize) -> Result<Self, Unfit> {
         Self::behind(Network::of_v6(start)?, start, len)
     }
 
     /// Reads what is behind the network header.
     #[inline(always)]
-    fn behind(ip: Network, start: &[u8], len: usize) -> Result<Self, Unfit> {
+    pub(crate) fn behind(ip: Network, start: &[u8], len: usize) -> Result<Self, Unfit> {
         if ip.is_fragment {
             return Err(Unfit::Fragment);
         }

@@ -18,6 +18,7 @@ mod own_packet;
 mod ports;
 mod rewrite;
 mod sequence;
+pub mod shape;
 pub mod siit;
 mod story;
 mod timestamp;
@@ -32,6 +33,7 @@ pub use rewrite::{
     Expired, Rewrite,
 };
 pub use sequence::{after, LastUse, SequenceShift};
+pub use shape::Shape;
 pub use story::{Resets, Story};
 pub use timestamp::TimestampShift;
 pub use tuple::{HashKey, Port, Protocol, Tuple};

@@ -11,7 +11,7 @@ use crate::headers::Unfit;
 use crate::Protocol;
 
 /// Bytes of an IPv4 header without options.
-const V4_LEN: usize = 20;
+pub(crate) const V4_LEN: usize = 20;
 
 /// A network header, read from the start of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -52,26 +52,33 @@ impl Network {
     #[inline(always)]
     pub(crate) fn of_v4(start: &[u8]) -> Result<Self, Unfit> {
         let fixed: &[u8; V4_LEN] = start.first_chunk().ok_or(Unfit::Malformed)?;
-        let &[version, _, l0, l1, _, _, f0, f1, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
-            fixed;
+        let &[version, ..] = fixed;
+        let ip = Self::of_plain_v4(fixed);
         let header_len = usize::from(version & 0xf) << 2;
-        let total_len = usize::from(u16::from_be_bytes([l0, l1]));
-        let place = u16::from_be_bytes([f0, f1]);
-        if version >> 4 != 4 || header_len < V4_LEN || total_len < header_len {
+        if version >> 4 != 4 || header_len < V4_LEN || ip.total_len < header_len {
             return Err(Unfit::Malformed);
         }
-        Ok(Self {
+        Ok(Self { header_len, ..ip })
+    }
+
+    /// Reads an IPv4 header that the transport header follows.
+    #[inline(always)]
+    pub(crate) fn of_plain_v4(fixed: &[u8; V4_LEN]) -> Self {
+        let &[_, _, l0, l1, _, _, f0, f1, hops, protocol, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
+            fixed;
+        let place = u16::from_be_bytes([f0, f1]);
+        Self {
             family: Family::V4,
             protocol: Protocol(protocol),
-            header_len,
-            total_len,
+            header_len: V4_LEN,
+            total_len: usize::from(u16::from_be_bytes([l0, l1])),
             hops,
             dont_fragment: place & 0x4000 != 0,
             // More fragments, or an offset.
             is_fragment: place & 0x3fff != 0,
             source: Address::from_v4([s0, s1, s2, s3]),
             destination: Address::from_v4([d0, d1, d2, d3]),
-        })
+        }
     }
 
     /// Reads an IPv6 header with its extension headers.
@@ -87,16 +94,27 @@ impl Network {
         if upper.segments_left.is_some() {
             return Err(Unfit::Malformed);
         }
+        Ok(Self {
+            protocol: Protocol(upper.protocol),
+            header_len: upper.at,
+            is_fragment: upper.fragment.is_some_and(|fragment| fragment.is_part()),
+            ..Self::of_plain_v6(start)?
+        })
+    }
+
+    /// Reads an IPv6 header that the transport header follows.
+    #[inline(always)]
+    pub(crate) fn of_plain_v6(start: &[u8]) -> Result<Self, Unfit> {
         let ip = Ipv6::parse(start)?;
         let (source, destination) = ip.addresses();
         Ok(Self {
             family: Family::V6,
-            protocol: Protocol(upper.protocol),
-            header_len: upper.at,
+            protocol: Protocol(ip.next_header()),
+            header_len: Ipv6::LEN,
             total_len: ip.total_len(),
             hops: ip.hop_limit(),
             dont_fragment: true,
-            is_fragment: upper.fragment.is_some_and(|fragment| fragment.is_part()),
+            is_fragment: false,
             source: Address::from_octets(source),
             destination: Address::from_octets(destination),
         })

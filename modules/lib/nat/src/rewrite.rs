@@ -134,8 +134,9 @@ impl<'a> Rewrite<'a> {
         if headers.tuple.family != self.to.family || packet.len() < headers.end {
             return Err(Malformed);
         }
-        headers.hops = headers.hops.saturating_sub(hops);
-        self.replace_addresses(packet, hops);
+        let spent = hops.min(headers.hops);
+        headers.hops = headers.hops.wrapping_sub(spent);
+        self.replace_addresses(packet, spent);
         self.apply_transport(packet, headers, state)
     }
 
@@ -166,11 +167,10 @@ impl<'a> Rewrite<'a> {
                 let Some([ttl, _, c0, c1, addresses @ ..]) = end else {
                     return;
                 };
-                let spent = hops.min(*ttl);
-                *ttl = ttl.wrapping_sub(spent);
+                *ttl = ttl.wrapping_sub(hops);
                 // The same for any time to live.
-                let hop = Delta::of_word([spent, 0], [0, 0]);
-                [*c0, *c1] = self.deltas.address.then(hop).apply([*c0, *c1]);
+                let hop = Delta::of_word([hops, 0], [0, 0]);
+                [*c0, *c1] = self.deltas.address.apply(hop.apply([*c0, *c1]));
                 *addresses = v4_addresses(self.to);
             }
             Family::V6 => {

@@ -93,12 +93,19 @@ impl Tuple {
     }
 
     /// Whether packets of this tuple answer packets of `other`.
-    #[inline]
+    #[inline(always)]
     pub fn answers(&self, other: &Self) -> bool {
-        self.source == other.destination
-            && self.destination == other.source
-            && self.source_port == other.destination_port
-            && self.destination_port == other.source_port
+        self.is(&other.reversed())
+    }
+
+    /// Whether it is the same as `other`: what `==` says, but with nothing of it in memory that has been
+    /// in registers.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> bool {
+        self.source_port == other.source_port
+            && self.destination_port == other.destination_port
+            && self.source == other.source
+            && self.destination == other.destination
             && self.protocol == other.protocol
             && self.family == other.family
     }

@@ -4,9 +4,10 @@
 mod common;
 
 use common::*;
+use nat::shape::{TCP4, TCP6, UDP4, UDP6};
 use nat::{
     decrement_ttl, renew_header_checksum, ChecksumState, Expired, Family, Headers, Malformed,
-    Protocol, Rewrite, Tuple, Unfit,
+    Protocol, Rewrite, Shape, Tuple, Unfit,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -293,6 +294,45 @@ proptest! {
             prop_assert_eq!(bytes, packet(&tuple, &rest, false));
         } else {
             prop_assert_eq!(decrement_ttl(&mut bytes), Err(Expired));
+        }
+    }
+
+    #[test]
+    fn a_shape_tells_the_same_headers(
+        (tuples, rest) in (tuples(), rest()),
+        changes in vec((0usize..64, any::<u8>()), 0..3),
+        cut in prop_oneof![Just(usize::MAX), 0usize..64],
+        beyond in prop_oneof![Just(0usize), 0usize..100_000],
+    ) {
+        let mut bytes = packet(&tuples.0, &rest, false);
+        for (at, byte) in changes {
+            if let Some(place) = bytes.get_mut(at) { *place = byte; }
+        }
+        let len = bytes.len() + beyond;
+        bytes.truncate(cut);
+        if let Some(shape) = Shape::of(&bytes) {
+            prop_assert_eq!(Headers::of_shape(shape, &bytes, len), Headers::parse(&bytes, len));
+        }
+    }
+
+    #[test]
+    fn what_has_no_options_has_a_shape((tuples, rest) in (tuples(), rest())) {
+        let tuple = tuples.0;
+        let bytes = packet(&tuple, &rest, false);
+        let is_v4 = tuple.family == Family::V4;
+        let expected = match tuple.protocol {
+            Protocol::UDP if !is_v4 => Some((Shape::Udp6, UDP6)),
+            Protocol::TCP if !rest.tcp_options.is_empty() => None,
+            Protocol::TCP if !is_v4 => Some((Shape::Tcp6, TCP6)),
+            _ if is_v4 && !rest.ip_options.is_empty() => None,
+            Protocol::UDP => Some((Shape::Udp4, UDP4)),
+            Protocol::TCP => Some((Shape::Tcp4, TCP4)),
+            _ => None,
+        };
+        prop_assert_eq!(Shape::of(&bytes), expected.map(|(shape, _)| shape));
+        if let Some((shape, len)) = expected {
+            prop_assert_eq!(Shape::of(&bytes[..len]), Some(shape));
+            prop_assert_eq!(Shape::of(&bytes[..len - 1]), None);
         }
     }
 

@@ -147,10 +147,12 @@ impl Delta {
     /// and stays; a sum that comes out as zero is sent as all ones.
     #[inline]
     pub const fn apply_udp(self, field: [u8; 2]) -> [u8; 2] {
-        match (field, self.apply(field)) {
-            ([0, 0], _) => [0, 0],
-            (_, [0, 0]) => [0xff, 0xff],
-            (_, new) => new,
+        if u16::from_ne_bytes(field) == 0 {
+            return field;
+        }
+        match u16::from_ne_bytes(self.apply(field)) {
+            0 => [0xff, 0xff],
+            new => new.to_ne_bytes(),
         }
     }
 

@@ -8,7 +8,6 @@ const ETH_P_IP: u16 = 0x0800;
 const ETH_P_IPV6: u16 = 0x86dd;
 const ETH_P_8021Q: u16 = 0x8100;
 
-const SOURCE: usize = 6;
 const KIND: usize = 12;
 const TAG: usize = 14;
 const KIND_TAGGED: usize = 16;
@@ -21,8 +20,6 @@ const ID: u16 = 0x0fff;
 pub struct Ethernet {
     /// Bytes of the header, with the tag: where the network header starts.
     pub len: usize,
-    /// Who receives the frame.
-    pub destination: [u8; 6],
     /// The VLAN that the frame says it is in.
     pub vlan: Option<u16>,
     /// What it carries.
@@ -38,7 +35,6 @@ impl Ethernet {
     /// Reads a header; other frames than those of IP are malformed here.
     #[inline(always)]
     pub fn parse(frame: &[u8]) -> Result<Self, Malformed> {
-        let destination = *frame.first_chunk().ok_or(Malformed)?;
         let kind = be16(frame, KIND).ok_or(Malformed)?;
         let (len, vlan, kind) = match kind {
             ETH_P_8021Q => {
@@ -53,33 +49,25 @@ impl Ethernet {
             ETH_P_IPV6 => Family::V6,
             _ => return Err(Malformed),
         };
-        Ok(Self {
-            len,
-            destination,
-            vlan,
-            family,
-        })
+        Ok(Self { len, vlan, family })
     }
 
-    /// The same of an untagged frame of IPv4, and of no other.
+    /// The family that an untagged frame carries.
     #[inline(always)]
-    pub fn parse_v4(frame: &[u8]) -> Option<Self> {
-        let destination = *frame.first_chunk()?;
-        (be16(frame, KIND)? == ETH_P_IP).then_some(Self {
-            len: Self::LEN,
-            destination,
-            vlan: None,
-            family: Family::V4,
-        })
+    pub fn untagged(frame: &[u8]) -> Option<Family> {
+        let header: &[u8; Self::LEN] = frame.first_chunk()?;
+        match be16(header, KIND)? {
+            ETH_P_IP => Some(Family::V4),
+            ETH_P_IPV6 => Some(Family::V6),
+            _ => None,
+        }
     }
 
-    /// Gives a frame that has been read other addresses and, if it has a tag, another VLAN. A tag is
-    /// neither added nor taken away; its priority stays.
+    /// Puts a frame that has been read into another VLAN, if it has a tag. A tag is neither added nor
+    /// taken away; its priority stays.
     #[inline(always)]
-    pub fn readdress(frame: &mut [u8], destination: [u8; 6], source: [u8; 6], vlan: Option<u16>) {
-        put(frame, 0, destination);
-        put(frame, SOURCE, source);
-        if let (Some(vlan), Some(tag)) = (vlan, be16(frame, TAG)) {
+    pub fn retag(&self, frame: &mut [u8], vlan: Option<u16>) {
+        if let (Some(_), Some(vlan), Some(tag)) = (self.vlan, vlan, be16(frame, TAG)) {
             put(frame, TAG, (tag & !ID | vlan & ID).to_be_bytes());
         }
     }

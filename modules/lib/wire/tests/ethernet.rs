@@ -6,7 +6,6 @@ use wire::{Ethernet, Family, Malformed};
 
 const A: [u8; 6] = [2, 0, 0, 0, 0, 1];
 const B: [u8; 6] = [2, 0, 0, 0, 0, 2];
-const C: [u8; 6] = [2, 0, 0, 0, 0, 3];
 
 fn frame(kind: &[u8]) -> Vec<u8> {
     [&A, &B, kind, &[0x45]].concat()
@@ -16,38 +15,19 @@ fn frame(kind: &[u8]) -> Vec<u8> {
 fn a_frame_says_what_it_carries_and_where_that_starts() {
     let plain = Ethernet {
         len: 14,
-        destination: A,
         vlan: None,
         family: Family::V4,
     };
     assert_eq!(Ethernet::parse(&frame(&[8, 0])), Ok(plain));
-    assert_eq!(Ethernet::parse_v4(&frame(&[8, 0])), Some(plain));
     let tagged = Ethernet {
         len: 18,
         vlan: Some(0x123),
         family: Family::V6,
-        ..plain
     };
     assert_eq!(
         Ethernet::parse(&frame(&[0x81, 0, 0xe1, 0x23, 0x86, 0xdd])),
         Ok(tagged)
     );
-}
-
-#[test]
-fn only_untagged_frames_of_v4_are_the_simplest_ones() {
-    for kind in [
-        &[0x86, 0xdd][..],
-        &[8, 6],
-        &[0x81, 0, 0, 1, 8, 0],
-        &[0x88, 0xa8, 0, 1, 8, 0],
-    ] {
-        assert_eq!(Ethernet::parse_v4(&frame(kind)), None, "{kind:x?}");
-    }
-    let whole = frame(&[8, 0]);
-    for len in 0..14 {
-        assert_eq!(Ethernet::parse_v4(&whole[..len]), None, "{len}");
-    }
 }
 
 #[test]
@@ -67,14 +47,17 @@ fn other_frames_and_short_ones_are_refused() {
 }
 
 #[test]
-fn a_frame_gets_other_addresses_and_keeps_the_priority_of_its_tag() {
-    let mut plain = frame(&[8, 0]);
-    Ethernet::readdress(&mut plain, C, A, None);
-    assert_eq!(plain, [&C, &A, &[8, 0][..], &[0x45]].concat());
-    let mut tagged = frame(&[0x81, 0, 0xe1, 0x23, 8, 0]);
-    Ethernet::readdress(&mut tagged, C, A, Some(0xffe));
-    assert_eq!(
-        tagged,
-        [&C, &A, &[0x81, 0, 0xef, 0xfe, 8, 0][..], &[0x45]].concat()
-    );
+fn a_frame_gets_another_vlan_and_keeps_the_priority_of_its_tag() {
+    let retagged = |kind: &[u8], vlan| {
+        let mut frame = frame(kind);
+        let link = Ethernet::parse(&frame).expect("a frame of IP");
+        link.retag(&mut frame, vlan);
+        frame
+    };
+    let tagged = &[0x81, 0, 0xe1, 0x23, 8, 0];
+    let changed = &[0x81, 0, 0xef, 0xfe, 8, 0];
+    assert_eq!(retagged(tagged, Some(0xffe)), frame(changed));
+    // Neither is a tag taken off, nor is one put on.
+    assert_eq!(retagged(tagged, None), frame(tagged));
+    assert_eq!(retagged(&[8, 0], Some(0xffe)), frame(&[8, 0]));
 }
