@@ -73,6 +73,33 @@ pub(crate) fn protocol_family(family: Family) -> u32 {
     }
 }
 
+/// What is on its way to another host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// Routed, last of all hooks: whole packets if connection tracking is at work.
+    Routed(Family),
+    /// From one port of a bridge to another, whatever it is.
+    Bridged,
+}
+
+/// Bytes of an interface's name (`IFNAMSIZ`), with the zero behind it.
+pub const NAME: usize = 16;
+
+/// A function that sees packets that are forwarded.
+pub trait ForwardHook: 'static {
+    /// What it keeps of a namespace.
+    type Data: Sync + 'static;
+
+    /// Sees one packet of IP, and the name of the interface that it leaves by, with zeroes behind it.
+    fn packet(
+        net: &Net,
+        data: &Self::Data,
+        packet: Packet<'_>,
+        out: &[u8; NAME],
+        guard: &rcu::Guard,
+    ) -> Verdict;
+}
+
 /// One entry of the array that [`Hooks`] registers.
 #[repr(transparent)]
 pub struct Entry(c::nf_hook_ops);
@@ -92,6 +119,23 @@ impl Entry {
             pf: protocol_family(family) as u8,
             hooknum: place,
             priority: H::PRIORITY,
+            ..Default::default()
+        })
+    }
+
+    /// The hook `H`, for what is forwarded in one way.
+    pub fn forward<H: ForwardHook>(passage: Passage, data: &H::Data) -> Self {
+        let (family, place) = match passage {
+            Passage::Routed(family) => (protocol_family(family), c::nf_inet_hooks_NF_INET_FORWARD),
+            Passage::Bridged => (c::NFPROTO_BRIDGE, c::NF_BR_FORWARD),
+        };
+        Self(c::nf_hook_ops {
+            hook: Some(forward_trampoline::<H>),
+            priv_: core::ptr::from_ref(data).cast_mut().cast(),
+            // CAST: Small numbers of enums.
+            pf: family as u8,
+            hooknum: place,
+            priority: i32::MAX,
             ..Default::default()
         })
     }
@@ -116,6 +160,36 @@ unsafe extern "C" fn trampoline<H: Hook>(
     let data = unsafe { &*data.cast::<H::Data>() };
     // SAFETY: Netfilter calls hooks under RCU.
     H::packet(net, data, packet, unsafe { rcu::held() }).to_raw()
+}
+
+/// Hands a packet that is forwarded to the hook.
+///
+/// # Safety
+///
+/// As for [`trampoline`], in a hook that knows the interface a packet leaves by.
+unsafe extern "C" fn forward_trampoline<H: ForwardHook>(
+    data: *mut ffi::c_void,
+    skb: *mut c::sk_buff,
+    state: *const c::nf_hook_state,
+) -> u32 {
+    // SAFETY: Netfilter passes a valid state whose namespace outlives the call.
+    let net = unsafe { Net::from_raw((*state).net) };
+    // SAFETY: A packet that is forwarded is at its network header, also in a bridge.
+    let packet = unsafe { Packet::from_raw(skb) };
+    if !packet.is_ip() {
+        return c::NF_ACCEPT;
+    }
+    // SAFETY: The interface is there as long as RCU is held. Whoever renames it writes meanwhile, and what
+    // is read then is one name, the other, or neither, for this packet.
+    let out = unsafe {
+        c::kn_dev_name((*state).out)
+            .cast::<[u8; NAME]>()
+            .read_volatile()
+    };
+    // SAFETY: As in `trampoline`.
+    let data = unsafe { &*data.cast::<H::Data>() };
+    // SAFETY: As in `trampoline`.
+    H::packet(net, data, packet, &out, unsafe { rcu::held() }).to_raw()
 }
 
 /// Hooks of one namespace, registered as long as this value lives, and running for an RCU grace period

@@ -36,6 +36,9 @@ const FIXED_IDS: u32 = c::SKB_GSO_TCP_FIXEDID as u32 | c::SKB_GSO_TCP_FIXEDID_IN
 const ETH_P_IP: u16 = c::ETH_P_IP as u16;
 const ETH_P_IPV6: u16 = c::ETH_P_IPV6 as u16;
 
+/// Bytes of an Ethernet header.
+const ETH_HLEN: usize = 14;
+
 type Headers = c::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
 /// An `sk_buff` that the code running now may change.
@@ -107,6 +110,12 @@ impl Packet<'_> {
             Some(first) if first >> 4 == 6 => Family::V6,
             _ => Family::V4,
         }
+    }
+
+    /// Whether the link layer says that it is one of IP.
+    pub fn is_ip(&self) -> bool {
+        let protocol = u16::from_be(self.headers().protocol);
+        protocol == ETH_P_IP || protocol == ETH_P_IPV6
     }
 
     /// The firewall mark.
@@ -426,5 +435,26 @@ impl Packet<'_> {
             .wrapping_sub(grow as u16)
             .wrapping_add(shrink as u16);
         Ok(())
+    }
+
+    /// Lets the Ethernet header follow the network header, which has moved `gap` bytes away from it: a
+    /// bridge sends what is in front. The headers are not shared with a clone.
+    pub fn bring_link_header(&mut self, gap: usize) {
+        let skb = self.skb();
+        let here = skb.data.addr().wrapping_sub(skb.head.addr());
+        let headers = self.headers();
+        let there = here.checked_sub(gap.saturating_add(ETH_HLEN));
+        if there != Some(usize::from(headers.mac_header)) {
+            // It has none.
+            return;
+        }
+        // SAFETY: All of it is between the buffer's start and its data, as just compared.
+        unsafe {
+            let to = skb.data.sub(ETH_HLEN);
+            core::ptr::copy(to.sub(gap), to, ETH_HLEN);
+        }
+        let headers = self.headers_mut();
+        // CAST: Less than the offset of the network header.
+        headers.mac_header = headers.mac_header.wrapping_add(gap as u16);
     }
 }

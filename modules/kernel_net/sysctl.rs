@@ -39,6 +39,23 @@ pub trait Text: Send + Sync + 'static {
     fn read<'a>(&'a self, guard: &'a Guard) -> &'a [u8];
 }
 
+/// The line that shows a list: its words, with one space between any two. They come from a text of `len`
+/// bytes.
+pub fn line<'a>(words: impl Iterator<Item = &'a [u8]>, len: usize) -> Result<KVec<u8>> {
+    let mut line = KVec::with_capacity(len.wrapping_add(1), flags::GFP_KERNEL)?;
+    // BOUND: The length of the text.
+    for word in words {
+        if !line.is_empty() {
+            line.push_within_capacity(b' ').map_err(|_| ENOMEM)?;
+        }
+        // BOUND: The length of the word.
+        for &byte in word {
+            line.push_within_capacity(byte).map_err(|_| ENOMEM)?;
+        }
+    }
+    Ok(line)
+}
+
 /// Settings that are shown as long as this value lives.
 ///
 /// # Invariants

@@ -11,7 +11,7 @@ use kernel::prelude::*;
 use wire::prefix::{self, Prefix};
 
 use crate::rcu::{Guard, RcuBox, Snapshot};
-use crate::sysctl::Text;
+use crate::sysctl::{self, Text};
 
 /// Prefixes a list may have: each packet that brings a word looks at all of them.
 const MOST: usize = 128;
@@ -77,21 +77,9 @@ impl Text for Trust {
             let prefix = Prefix::parse(word).ok_or(EINVAL)?;
             prefixes.push_within_capacity(prefix).map_err(|_| E2BIG)?;
         }
-        // One space between any two words.
-        let mut shown = KVec::with_capacity(text.len().wrapping_add(1), flags::GFP_KERNEL)?;
-        // BOUND: As above.
-        for word in prefix::words(text) {
-            if !shown.is_empty() {
-                shown.push_within_capacity(b' ').map_err(|_| ENOMEM)?;
-            }
-            // BOUND: The length of the word.
-            for &byte in word {
-                shown.push_within_capacity(byte).map_err(|_| ENOMEM)?;
-            }
-        }
         let list = List {
             prefixes,
-            text: shown,
+            text: sysctl::line(prefix::words(text), text.len())?,
         };
         self.current
             .replace(Some(RcuBox::new(list, flags::GFP_KERNEL)?));

@@ -50,7 +50,7 @@ impl Header for Opp {
 }
 
 /// The headers of a datagram behind a header of protocol 248 at `at`.
-fn read(packet: &mut Packet<'_>, at: usize) -> Option<(Headers, uoa::Announcement)> {
+pub(crate) fn read(packet: &mut Packet<'_>, at: usize) -> Option<(Headers, uoa::Announcement)> {
     let len = packet.len();
     // What there is at most, or all of a shorter packet.
     let most = at.checked_add(uoa::OPP_MAX)?.checked_add(Udp::LEN)?;
@@ -97,7 +97,7 @@ fn addresses(packet: &[u8]) -> Option<(Family, Address, Address)> {
 }
 
 /// Whether a datagram has no data.
-fn is_empty(headers: &Headers) -> bool {
+pub(crate) fn is_empty(headers: &Headers) -> bool {
     headers.transport_len() == Udp::LEN
 }
 
@@ -138,17 +138,31 @@ fn datagram(namespace: &Namespace, mut packet: Packet<'_>, guard: &Guard) -> Ver
     let Some(headers) = headers(&mut packet) else {
         return Verdict::Accept;
     };
-    if headers.tuple.family == Family::V4 && headers.transport != IPV4_LEN {
-        let options = packet.linear().get(IPV4_LEN..headers.transport);
-        let client = uoa::find(options.unwrap_or(&[]));
-        namespace.learn(&headers.tuple, client, guard);
-        if client.is_some() && is_empty(&headers) {
-            namespace.count(Event::Alone);
-            return Verdict::Drop;
-        }
+    if options(namespace, &packet, &headers, guard) == Verdict::Drop {
+        return Verdict::Drop;
     }
     if let Some(mapping) = namespace.find(&headers.tuple, guard) {
         show(namespace, &mut packet, headers, mapping);
+    }
+    Verdict::Accept
+}
+
+/// Learns what the IP options of a datagram say; what goes no further is dropped.
+pub(crate) fn options(
+    namespace: &Namespace,
+    packet: &Packet<'_>,
+    headers: &Headers,
+    guard: &Guard,
+) -> Verdict {
+    if headers.tuple.family == Family::V6 || headers.transport == IPV4_LEN {
+        return Verdict::Accept;
+    }
+    let options = packet.linear().get(IPV4_LEN..headers.transport);
+    let client = uoa::find(options.unwrap_or(&[]));
+    namespace.learn(&headers.tuple, client, guard);
+    if client.is_some() && is_empty(headers) {
+        namespace.count(Event::Alone);
+        return Verdict::Drop;
     }
     Verdict::Accept
 }

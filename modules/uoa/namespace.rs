@@ -22,6 +22,7 @@ use nat::{Family, Tuple};
 use wire::toa::Toa;
 
 use crate::filter::Filter;
+use crate::forward::Forwarding;
 use crate::inbound::Arrival;
 use crate::mappings::{Account, Client, Learned, Mapping, Mappings, MAPPINGS};
 use crate::outbound::Departure;
@@ -35,7 +36,7 @@ const SETTINGS: &CStr = c"net/ipv4/uoa";
 
 /// What is taken down before the data go.
 struct Attachments {
-    _settings: [Settings; 3],
+    _settings: [Settings; 4],
     _hooks: Hooks,
     _files: Files,
 }
@@ -52,6 +53,8 @@ pub(crate) struct Namespace {
     /// What transparent mode takes.
     #[pin]
     transparency: Switch<(Hooks, Defragmentation)>,
+    #[pin]
+    forwarding: Forwarding,
     #[pin]
     attachments: SpinLockBh<Option<Attachments>>,
 }
@@ -80,6 +83,7 @@ impl PerNet for Namespace {
                 trust: Trust::new(),
                 is_transparent: AtomicBool::new(false),
                 transparency <- Switch::new(net),
+                forwarding <- Forwarding::new(net),
                 attachments <- SpinLockBh::new(None),
             }),
             GFP_KERNEL,
@@ -96,6 +100,7 @@ impl PerNet for Namespace {
                     Settings::register(net, SETTINGS, numbers)?,
                     Settings::register_text(net, SETTINGS, c"trust", &namespace.trust)?,
                     Settings::register_text(net, SETTINGS, c"transparent", &*namespace)?,
+                    Settings::register_text(net, SETTINGS, c"forward", &namespace.forwarding)?,
                 ],
             }
         };
@@ -109,6 +114,7 @@ impl PerNet for Namespace {
         // With the settings goes who might switch them on again.
         drop(attachments);
         self.transparency.off();
+        self.forwarding.close();
     }
 
     fn exit(&self, _net: &Net) {

@@ -50,10 +50,12 @@ pub(crate) enum Event {
     Answered,
     /// There was no route for it.
     NoRoute,
+    /// A datagram for a guest lost its header on the way.
+    TakenOff,
 }
 
 /// How many there are.
-pub(crate) const EVENTS: usize = 15;
+pub(crate) const EVENTS: usize = 16;
 
 /// The columns of `uoa_stats`, in order; the last one counts answers to senders, which there are none of.
 const STATS: [Option<Event>; 7] = [
@@ -67,7 +69,7 @@ const STATS: [Option<Event>; 7] = [
 ];
 
 /// The rows of `uoa_health`, in order.
-const HEALTH: [(&str, Event); 9] = [
+const HEALTH: [(&str, Event); 10] = [
     ("introductions_alone", Event::Alone),
     ("datagrams_shown", Event::Shown),
     ("answers_sent_back", Event::Answered),
@@ -77,6 +79,7 @@ const HEALTH: [(&str, Event); 9] = [
     ("no_memory", Event::NoMemory),
     ("clients_of_other_family", Event::OtherFamily),
     ("answers_without_route", Event::NoRoute),
+    ("forwarded_without_header", Event::TakenOff),
 ];
 
 /// The files of a namespace.

@@ -14,6 +14,7 @@
 //! | file | |
 //! |---|---|
 //! | `filter` | which flows are certainly not in the table |
+//! | `forward` | datagrams for guests that know nothing of it |
 //! | `inbound` | where a datagram's client is found, and shown to programs |
 //! | `lookup` | the client by getsockopt() |
 //! | `mappings` | the table: flow on the wire, its client |
@@ -24,6 +25,7 @@
 #![crate_name = "uoa"]
 
 mod filter;
+mod forward;
 mod inbound;
 mod lookup;
 mod mappings;

@@ -141,6 +141,28 @@ pub fn read_opp(bytes: &[u8]) -> Option<Announcement> {
     Some(Announcement { client, len })
 }
 
+/// Corrects the network header at the start of `packet`, from which an OPP header of `len` bytes was taken
+/// out: the packet's length now. A checksum that was wrong stays wrong.
+pub fn taken_out(packet: &mut [u8], len: usize) -> Option<usize> {
+    let len = u16::try_from(len).ok()?;
+    if let Ok(ip) = Ipv6::parse(packet) {
+        let payload_len = be16(packet, Ipv6::LENGTH)?.checked_sub(len)?;
+        let total = ip.total_len().checked_sub(usize::from(len))?;
+        put(packet, Ipv6::LENGTH, payload_len.to_be_bytes());
+        put(packet, NEXT_HEADER, [UDP]);
+        return Some(total);
+    }
+    let old = *packet.first_chunk::<IPV4_MIN>()?;
+    let new = packet.first_chunk_mut::<IPV4_MIN>()?;
+    let [_, _, high, low, _, _, _, _, _, protocol, ..] = new;
+    let total = u16::from_be_bytes([*high, *low]).checked_sub(len)?;
+    [*high, *low] = total.to_be_bytes();
+    *protocol = UDP;
+    let delta = Delta::between(&old, new);
+    fix(new, delta);
+    Some(total.into())
+}
+
 /// How the address travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
