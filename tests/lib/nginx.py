@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .namespace import run
 from .topology import VIP
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -19,9 +20,18 @@ class Nginx:
         self.directory = tempfile.mkdtemp(prefix="nginx-")
         (Path(self.directory) / "access.log").touch()
         (Path(self.directory) / "modules").symlink_to(MODULES)
-        words = ("nginx", "-p", self.directory, "-c", CONFIGURATIONS / configuration, "-e", "stderr")
+        # Certificates are looked for beside the configuration.
+        (Path(self.directory) / configuration).symlink_to(CONFIGURATIONS / configuration)
+        if "key.pem" in (CONFIGURATIONS / configuration).read_text(encoding="ascii"):
+            self._certify()
+        words = ("nginx", "-p", self.directory, "-c", configuration, "-e", "stderr")
         self.program = namespace.start(*words)
         namespace.wait_for_port(80)
+
+    def _certify(self):
+        """Make a key, and a certificate that nobody believes."""
+        words = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=www.example"
+        run("openssl", *words.split(), "-keyout", "key.pem", "-out", "certificate.pem", cwd=self.directory)
 
     def logged(self):
         """The lines of its access log."""
