@@ -11,6 +11,7 @@ import pytest
 
 from lib.fast_path import Pulse
 from lib.fast_path import transfer
+from lib.options import introduce
 from lib.packets import NOP
 from lib.packets import Icmp
 from lib.packets import IPv4
@@ -171,6 +172,22 @@ def test_the_end_of_a_connection_goes_the_long_way(director, segments, path):
     assert states[f"{RAW_CLIENT}:{segments.sport}"] == "TIME_WAIT"
 
 
+def test_the_end_of_a_handshake_goes_the_long_way_so_that_ipvs_hears_of_it(director, wire, path):
+    # Nothing else keeps this one: the client's address does not go along.
+    introduce(director, "-t", 81, toa="off")
+    try:
+        talk = Conversation(wire, next(_ports))
+        talk.client("S")
+        talk.server("SA")
+        with path.falling_back("state"):
+            talk.client("A")
+        states = {row["client"]: row["state"] for row in director.connections()}
+        assert states[f"{RAW_CLIENT}:{talk.sport}"] == "ESTABLISHED"
+        talk.abort()
+    finally:
+        introduce(director, "-t", 81)
+
+
 def test_a_reset_goes_the_long_way_and_ends_it(wire, path):
     talk = Conversation(wire, 47001)
     talk.open()
@@ -283,3 +300,33 @@ def test_two_processors_at_once_do_no_wrong(topology, fullnat, path):
         report = beating.end()
         assert report["ok"] > 100 and report["failed"] == 0
     assert errors(topology) == before
+
+
+@pytest.mark.parametrize("end", ["client", "server"])
+def test_what_is_larger_than_the_way_out_goes_the_long_way_and_its_sender_hears_of_it(wire, datagrams, path, way, end):
+    into, out, tap = {"client": ("wan", "lan1", wire.near), "server": ("lan1", "wan", wire.far)}[end]
+    send = getattr(datagrams, f"send_{end}")
+
+    def left():
+        counts = path.interfaces()[into]
+        return (counts.xdp_detours if way == "xdp" else counts.detours).get("too-big", 0)
+
+    def is_refused():
+        # Once in half a second IPVS is to hear of a packet, and that is the reason then.
+        send(bytes(1400))
+        error = tap.receive(lambda p: p.protocol == 1 and (p.icmp.kind, p.icmp.code) == (3, 4), "fragmentation needed")
+        assert error.icmp.rest == struct.pack("!HH", 0, 1300)
+        return left() > before
+
+    director = wire.topology.director
+    director.ip(f"link set {out} mtu 1300")
+    try:
+        datagrams.warm()
+        before, hits = left(), path.hits(into)
+        wait_until(is_refused, "a packet that is too big")
+        assert path.hits(into) == hits
+        # One that is as large as it may be.
+        data = bytes(1300 - 28)
+        wait_until(lambda: getattr(datagrams, end)(data) and path.hits(into) > hits, "a packet that fits to pass")
+    finally:
+        director.ip(f"link set {out} mtu 1500")

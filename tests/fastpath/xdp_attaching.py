@@ -10,6 +10,8 @@ import pytest
 from lib import modules
 from lib import xdp
 from lib.director import Director
+from lib.fast_path import FastPath
+from lib.fast_path import Pulse
 from lib.namespace import Failed
 from lib.namespace import run
 from lib.topology import VIP
@@ -175,6 +177,32 @@ def test_the_module_stays_as_long_as_a_program_calls_it(topology, director):
         modules.remove("ip_vs_flow")
     finally:
         modules.load_director()
+
+
+@pytest.mark.limit(240)
+def test_the_module_goes_under_traffic_as_soon_as_the_programs_are_off(topology, fullnat):
+    """Refused while XDP forwards, gone when it does not any more; again and again, and nothing is left."""
+    beating = Pulse(topology.client)
+    try:
+        for _ in range(20):
+            fullnat.adm("fastpath", "set", "all", "xdp")
+            path = FastPath(fullnat.namespace)
+            path.in_xdp = True
+            path.grows("wan", by=10)
+            path.grows("lan1", "lan2", by=10)
+            path.close()
+            modules.remove("ip_vs_fullnat")
+            assert not modules.try_remove("ip_vs_flow")
+            fullnat.adm("fastpath", "set", "all", "off")
+            modules.remove("ip_vs_flow")
+            assert not xdp.programs() and not os.listdir(xdp.PINS)
+            assert not any(mode_by_iproute(fullnat.namespace, name) for name in ("wan", "lan1", "lan2"))
+            modules.load_director()
+            fullnat.clear()
+            fullnat.restore(fullnat.rules("-u", 80))
+    finally:
+        modules.load_director()
+    assert beating.end()["ok"] > 10
 
 
 def test_a_pin_that_is_deleted_detaches_the_program(director):
