@@ -117,15 +117,20 @@ def test_a_socket_of_both_families_has_ipv4_clients_too(topology, neighbour, is_
             assert sock.recvfrom(100)[0] == b"more %d" % turn
 
 
-def send6(neighbour, port, data, *fronts, protocol=None, length=None):
+def datagram6(port, data):
+    """A datagram over IPv6, with its checksum."""
+    message = struct.pack("!HHHH", port, 5300, 8 + len(data), 0) + data
+    return summed(NEIGHBOUR6, SERVER6, UDP, message, 6)
+
+
+def send6(neighbour, port, data, *fronts):
     """Send a datagram over IPv6 behind headers; each is its number and its bytes, whose first says what is next, but
     for one of protocol 248, which says so itself."""
-    message = struct.pack("!HHHH", port, 5300, 8 + len(data) if length is None else length, 0) + data
-    payload, following = summed(NEIGHBOUR6, SERVER6, UDP, message, 6), UDP
+    payload, following = datagram6(port, data), UDP
     for number, content in reversed(fronts):
         payload = (content if number == OPP else bytes((following,)) + content) + payload
         following = number
-    raw6(neighbour, Packet(NEIGHBOUR6, SERVER6, following if protocol is None else protocol, payload).build())
+    raw6(neighbour, Packet(NEIGHBOUR6, SERVER6, following, payload).build())
 
 
 def raw6(neighbour, packet):
@@ -152,8 +157,7 @@ def test_over_ipv6_the_header_is_found_behind_others(topology, neighbour, port, 
 
 
 def test_over_ipv6_it_may_come_in_fragments(topology, neighbour):
-    message = struct.pack("!HHHH", 4630, 5300, 8 + 64, 0) + b"f" * 64
-    whole = FRONT6 + summed(NEIGHBOUR6, SERVER6, UDP, message, 6)
+    whole = FRONT6 + datagram6(4630, b"f" * 64)
     with program(topology.servers[0], "::") as sock:
         for offset in range(0, len(whole), 8):
             more = offset + 8 < len(whole)
@@ -164,8 +168,11 @@ def test_over_ipv6_it_may_come_in_fragments(topology, neighbour):
 
 @pytest.mark.parametrize("content", [
     b"", b"\x20", b"\x20\x11\0", header(V6, 2, length=0), header(V6, 2, length=3), header(V6, 2, length=10),
-    header(V6, 2, length=400), header(V6, 2, length=65535), header(V6, 0), header(V6, 15), header(V6, 2, protocol=6),
-    header(V6, 2, protocol=OPP), header(V6, 2)[:12], FRONT6, FRONT6 + b"\x12\x34",
+    header(V6, 2, length=400), header(V6, 2, length=65535), header(V6, 2)[:12],
+    *(front + datagram6(4640, b"nonsense") for front in (
+        header(V6, 0), header(V6, 15), header(V6, 2, protocol=6), header(V6, 2, protocol=OPP),
+        header(V6, 2, length=26) + b"\0\0",
+    )), FRONT6, FRONT6 + b"\x12\x34",
     FRONT6 + struct.pack("!HHHH", 4640, 5300, 9, 0), FRONT6 + struct.pack("!HHHH", 4640, 5300, 7, 0),
 ], ids=str)
 def test_over_ipv6_what_makes_no_sense_goes_nowhere(topology, neighbour, content):
