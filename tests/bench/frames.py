@@ -176,8 +176,6 @@ class Frames:
     def _teach(self, frames, become, out):
         """Tell the NAT in BPF of flows."""
         index = _link(self.network.lb, out)["ifindex"]
-        number = struct.pack("=I", index)
-        _map("nat", "interfaces").update(number, number)
         flows = _map("nat", "flows")
         for old, new in zip(frames, become, strict=True):
             # Addresses, ports and protocol; the checksums change by the difference.

@@ -24,7 +24,6 @@ static void *(*const map_lookup)(void *map, const void *key) = (void *)BPF_FUNC_
 static __u64 (*const jiffies)(void) = (void *)BPF_FUNC_jiffies64;
 static __u32 (*const processor)(void) = (void *)BPF_FUNC_get_smp_processor_id;
 static long (*const redirect)(__u32 interface, __u64 flags) = (void *)BPF_FUNC_redirect;
-static long (*const redirect_map)(void *map, __u64 key, __u64 flags) = (void *)BPF_FUNC_redirect_map;
 static long (*const adjust_head)(struct xdp_md *ctx, int delta) = (void *)BPF_FUNC_xdp_adjust_head;
 
 /* The sixteen bits of a sum in ones' complement. */

@@ -44,13 +44,6 @@ struct {
 	__type(value, struct count);
 } counts SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
-	__uint(max_entries, 256);
-	__type(key, __u32);
-	__type(value, __u32);
-} interfaces SEC(".maps");
-
 static INLINE void count(__u32 key, __u32 bytes)
 {
 	struct count *found = map_lookup(&counts, &key);
@@ -102,7 +95,7 @@ int nat(struct xdp_md *ctx)
 	words[0] = flow->link[0];
 	words[1] = flow->link[1];
 	words[2] = flow->link[2];
-	return redirect_map(&interfaces, flow->interface, XDP_ABORTED);
+	return redirect(flow->interface, 0);
 }
 
 char program_license[] SEC("license") = "GPL";

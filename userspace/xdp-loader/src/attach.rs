@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libbpf_rs::{Link, MapCore, MapFlags, Object, ObjectBuilder, Program};
+use libbpf_rs::{Link, Object, ObjectBuilder, Program};
 
 use crate::error::Error;
 use crate::interface::{Attached, Interface, Mode};
@@ -88,16 +88,7 @@ fn load(interface: &Interface) -> Result<Object, Error> {
     libbpf_rs::set_print(None);
     let failure = |error| Error::from_bpf(&interface.name, &error, Error::Load);
     let open = ObjectBuilder::default().open_memory(object!("forward"));
-    let object = open.and_then(|open| open.load()).map_err(failure)?;
-    let map = object.maps().find(|map| map.name() == "interfaces");
-    let map = map.ok_or_else(|| missing(interface))?;
-    let can_send = |other: &Interface| other.xdp().is_ok_and(|xdp| xdp.can_send());
-    for other in Interface::all().into_iter().filter(can_send) {
-        let index = other.index.to_ne_bytes();
-        // One that is gone meanwhile, or does not fit in, is sent to by its number.
-        let _ = map.update(&index, &index, MapFlags::ANY);
-    }
-    Ok(object)
+    open.and_then(|open| open.load()).map_err(failure)
 }
 
 fn missing(interface: &Interface) -> Error {

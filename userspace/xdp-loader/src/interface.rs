@@ -36,7 +36,6 @@ impl fmt::Display for Mode {
 // Bits of `enum netdev_xdp_act`.
 const BASIC: u64 = 1;
 const REDIRECT: u64 = 2;
-const XMIT: u64 = 4;
 
 // Numbers of `XDP_ATTACHED_*`.
 const ATTACHED_NONE: u8 = 0;
@@ -75,11 +74,6 @@ impl Xdpness {
     /// Whether the driver runs programs, and sends what they redirect.
     pub(crate) fn has_native(&self) -> bool {
         self.features & (BASIC | REDIRECT) == BASIC | REDIRECT
-    }
-
-    /// Whether frames can be redirected to it.
-    pub(crate) fn can_send(&self) -> bool {
-        self.features & XMIT != 0
     }
 }
 
