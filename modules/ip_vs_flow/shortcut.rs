@@ -40,14 +40,17 @@ impl<'a> Passage<'a> {
         let from_client = direction == Direction::Request;
         let plain = Plain::of(start, headers, from_client)?;
         if bound.is_stale(direction) {
-            return Err(Detour::Refresh);
+            return Err(Detour::Refresh.taken());
         }
         let conn = bound.conn.peek(guard);
         if !conn.is_established_as(headers.tuple.protocol) {
-            return Err(Detour::State);
+            return Err(Detour::State.taken());
         }
         bound.flow.story.passes(plain, from_client)?;
-        let hop = bound.hop(direction).get(guard).ok_or(Detour::NoHop)?;
+        let hop = bound
+            .hop(direction)
+            .get(guard)
+            .ok_or_else(|| Detour::NoHop.taken())?;
         Ok(Self {
             bound,
             direction,
@@ -88,7 +91,7 @@ impl<'a> Passage<'a> {
         let conn = self.bound.conn.peek(guard);
         match conn.count(self.direction, len, guard) {
             true => Ok(()),
-            false => Err(Detour::NoServer),
+            false => Err(Detour::NoServer.taken()),
         }
     }
 }

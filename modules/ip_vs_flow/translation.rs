@@ -52,8 +52,12 @@ fn change_family(
     let may_fragment = reassembled || !headers.dont_fragment;
     let start = packet.linear();
     let mut fields = Fields::of_packet(start).map_err(|_| Counter::Malformed)?;
-    // CAST: Any number that differs from packet to packet.
-    let id = kernel_net::random::u64() as u16;
+    let id = match to.family {
+        // CAST: Any number that differs from packet to packet.
+        Family::V4 => kernel_net::random::u64() as u16,
+        // Only fragments have one.
+        Family::V6 => 0,
+    };
     if reassembled && to.family == Family::V4 {
         // The sender has let it be fragmented, whatever its size.
         fields.fragment = Some(Fragment {

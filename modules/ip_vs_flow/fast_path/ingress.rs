@@ -135,7 +135,7 @@ fn pass_shape<const N: usize>(
     let shape = Shape::of_len(N).ok_or(Detour::Scattered)?;
     let start: Option<&[u8; N]> = packet.linear().first_chunk();
     let headers = Headers::of_shape(shape, start.ok_or(Detour::Scattered)?, packet.len())?;
-    pass_with(namespace, packet, headers, guard)
+    pass_with(namespace, packet, (headers, Some(shape)), guard)
 }
 
 #[inline(always)]
@@ -149,18 +149,19 @@ fn pass_other(
         return Err(Detour::NoFlow);
     }
     let headers = Headers::parse(start, packet.len())?;
-    pass_with(namespace, packet, headers, guard)
+    pass_with(namespace, packet, (headers, None), guard)
 }
 
 #[inline(always)]
 fn pass_with(
     namespace: &Namespace,
     packet: Packet<'_>,
-    headers: Headers,
+    (headers, shape): (Headers, Option<Shape>),
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let found = namespace.flows().find(&headers.tuple, guard);
     let (bound, direction) = found.ok_or(Detour::NoFlow)?;
+    let headers = shape.map_or(headers, |shape| headers.with_shape(shape));
     // Each direction has code of its own, too.
     match direction {
         Direction::Request => {
@@ -204,10 +205,10 @@ fn refuse(namespace: &Namespace, packet: Packet<'_>, reason: Counter) -> Verdict
 fn admit(packet: &mut Packet<'_>, headers: &Headers, passage: &Passage<'_>) -> Result<(), Detour> {
     // The IP layer warns of what a NIC has merged, and drops it.
     if packet.is_shared() || packet.is_merged_for_good() {
-        return Err(Detour::Shared);
+        return Err(Detour::Shared.taken());
     }
     if !packet.is_of(headers.tuple.family) || packet.len() < headers.total_len {
-        return Err(Detour::Malformed);
+        return Err(Detour::Malformed.taken());
     }
     packet
         .settle(headers.transport, headers.total_len)
@@ -221,7 +222,7 @@ fn admit(packet: &mut Packet<'_>, headers: &Headers, passage: &Passage<'_>) -> R
             false => transit::mtu_of_sender(mtu, headers, to),
         };
         if !packet.fits(limit) {
-            return Err(Detour::TooBig);
+            return Err(Detour::TooBig.taken());
         }
     }
     Ok(())

@@ -125,7 +125,13 @@ fn pass_as_shape<const N: usize>(
     let start = bytes.get(link.len..).unwrap_or(&[]);
     let headers = Headers::of_shape(shape, start, frame.len.saturating_sub(link.len))?;
     let frame = Frame { bytes, ..frame };
-    pass_with((namespace, origin), frame, link, headers, guard)
+    pass_with(
+        (namespace, origin),
+        frame,
+        link,
+        (headers, Some(shape)),
+        guard,
+    )
 }
 
 /// The same with any other.
@@ -152,7 +158,7 @@ fn pass_any(
         return Err(Detour::NoFlow);
     }
     let headers = Headers::parse(start, frame.len.saturating_sub(link.len))?;
-    pass_with((namespace, origin), frame, link, headers, guard)
+    pass_with((namespace, origin), frame, link, (headers, None), guard)
 }
 
 #[inline(always)]
@@ -160,11 +166,12 @@ fn pass_with(
     (namespace, origin): (&Namespace, Origin<'_>),
     frame: Frame<'_>,
     link: Ethernet,
-    headers: Headers,
+    (headers, shape): (Headers, Option<Shape>),
     guard: &rcu::Guard,
 ) -> Result<u32, Detour> {
     let found = namespace.flows().find(&headers.tuple, guard);
     let (bound, direction) = found.ok_or(Detour::NoFlow)?;
+    let headers = shape.map_or(headers, |shape| headers.with_shape(shape));
     // Each direction has code of its own, too.
     match direction {
         Direction::Request => {
@@ -190,22 +197,22 @@ fn pass_as(
     let packet = frame.bytes.get_mut(link.len..).unwrap_or(&mut []);
     let passage = Passage::of(flow, packet, &headers, guard)?;
     if headers.tuple.family != passage.family() {
-        return Err(Detour::Family);
+        return Err(Detour::Family.taken());
     }
     // What is behind the packet fills up a short frame, or is for the stack to take off.
     let end = link.len.saturating_add(headers.total_len);
     let is_filled = frame.len == end || frame.len <= Ethernet::MIN_FRAME;
     if link.family != headers.tuple.family || frame.len < end || !is_filled {
-        return Err(Detour::Malformed);
+        return Err(Detour::Malformed.taken());
     }
     // CAST: Lossless on 64 bits.
     let fits = || headers.total_len <= passage.hop.mtu() as usize;
     if headers.total_len > transit::SURE_TO_FIT && !fits() {
-        return Err(Detour::TooBig);
+        return Err(Detour::TooBig.taken());
     }
     // Frames for other hosts on the link are not ours.
     if !origin.is_meant(&frame) {
-        return Err(Detour::NoFlow);
+        return Err(Detour::NoFlow.taken());
     }
     let way = way(&frame, &link, passage.hop)?;
     passage.count(headers.total_len, guard)?;
@@ -223,10 +230,10 @@ fn pass_as(
 /// How the frame gets to the receiver as XDP sends it.
 #[inline(always)]
 fn way(frame: &Frame<'_>, link: &Ethernet, hop: &NextHop) -> Result<Way, Detour> {
-    let way = frame.way(hop).ok_or(Detour::NoWay)?;
+    let way = frame.way(hop).ok_or_else(|| Detour::NoWay.taken())?;
     match way.vlan.is_some() == link.vlan.is_some() {
         true => Ok(way),
         // There is no room for a tag, and none may be taken off.
-        false => Err(Detour::NoWay),
+        false => Err(Detour::NoWay.taken()),
     }
 }

@@ -9,7 +9,7 @@
 use wire::{Family, Ipv6, Tcp, Udp};
 
 use crate::network::{Network, V4_LEN};
-use crate::{Headers, Protocol, Unfit};
+use crate::{Headers, Protocol, Tuple, Unfit};
 
 /// A network header without options or extension headers, and a transport header without options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,5 +110,19 @@ impl Headers {
             end: shape.len(),
             ..headers
         })
+    }
+
+    /// The same headers, which are of that shape: said once more, as compilers forget a constant that was
+    /// compared with what a flow says.
+    #[inline(always)]
+    pub fn with_shape(self, shape: Shape) -> Self {
+        Self {
+            tuple: Tuple {
+                family: shape.family(),
+                protocol: shape.protocol(),
+                ..self.tuple
+            },
+            ..self
+        }
     }
 }

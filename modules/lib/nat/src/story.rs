@@ -102,12 +102,14 @@ impl Story {
     pub fn passes(&self, packet: Plain, from_client: bool) -> Result<(), Detour> {
         let marks = self.marks.load(Relaxed);
         match packet {
-            _ if marks & (SHIFTED | CLOCKED) != 0 => return Err(Detour::Shifted),
+            _ if marks & (SHIFTED | CLOCKED) != 0 => return Err(Detour::Shifted.taken()),
             // What introduces the client goes its way; answers need not wait.
             _ if from_client && (marks & INTRODUCING != 0 || self.introduces()) => {
-                return Err(Detour::Introduction)
+                return Err(Detour::Introduction.taken())
             }
-            Plain::Segment(_) if marks & !INTRODUCING != ANSWERED => return Err(Detour::State),
+            Plain::Segment(_) if marks & !INTRODUCING != ANSWERED => {
+                return Err(Detour::State.taken())
+            }
             Plain::Segment(ack) if from_client => self.client_acknowledged(ack),
             Plain::Segment(ack) => self.server_acknowledged(ack),
             Plain::Datagram => {}
