@@ -3,9 +3,9 @@
 //! The client's address in front of the first datagrams of a flow, where the service wants it.
 //!
 //! Inside the datagram's packet if that is still no longer than the way out allows, else in a packet
-//! of its own, sent just before: such a packet is an empty datagram, so that real servers cannot tell
-//! it from a client's empty datagram with an address inside, and these go without. IP options that a client has made up to pass for somebody else are
-//! removed from every datagram.
+//! of its own, sent just before. Such a packet is an empty datagram; so that real servers can tell it
+//! from a client's, these always have their address sent before them. IP options that a client has made
+//! up to pass for somebody else are removed from every datagram.
 
 use flow_method::{Counter, Flow, UoaMode};
 use nat::{Family, Headers, OwnPacket};

@@ -3,7 +3,7 @@
 
 `ipo`: IP option 31, in front of others; from IPv4 to IPv4 only. `opp`: a header of its own (protocol 248) between IP
 and UDP: version of the client's family in the upper half of a byte, 17, its length, and the same option. Where it does
-not fit, a datagram without data that carries it goes ahead. Off unless a service asks for it.
+not fit, and where there are no data, a datagram without data that carries it goes ahead. Off unless a service asks for it.
 """
 
 from lib.vectors.shapes import UOA
@@ -40,7 +40,6 @@ PRIVATE = [
     opp(OPP, "the second datagram carries it", SENT),
     opp(OPP, "the third datagram carries it", SENT, before=(SENT,)),
     plain(OPP, "the fourth datagram does not", SENT, before=MORE),
-    opp(OPP, "a datagram without data carries it", Datagram(b"")),
     opp(OPP, "a datagram of odd length carries it", Datagram(b"odd")),
     vectors(
         OPP,
@@ -72,7 +71,17 @@ def alone(kinds, sentence, sent, ahead, counts=None, **more):
     return vectors(kinds, sentence, sent, [Out(ahead), Out(more.pop("left", sent))], counts or ALONE, **more)
 
 
+def empty(kinds, ahead):
+    """With the address inside, it could not be told from what goes ahead."""
+    return alone(kinds, "it goes ahead of a datagram without data", Datagram(b""), ahead)
+
+
 AHEAD = [
+    empty("udp4-opp", Introduced(Datagram(), **AHEAD4)),
+    empty("udp6-opp", Introduced(Datagram(), label=0)),
+    empty("udp46-opp", Introduced(Datagram())),
+    empty("udp64-opp", Introduced(Datagram(), **AHEAD4)),
+    empty("udp4-ipo", Datagram(ip_options=[UOA], **AHEAD4)),
     alone("udp4-opp", "11 bytes below the MTU it goes ahead", Datagram(bytes(1461)), Introduced(Datagram(), **AHEAD4)),
     alone(
         "udp4-opp",
