@@ -3,7 +3,8 @@
 
 `ipo`: IP option 31, in front of others; from IPv4 to IPv4 only. `opp`: a header of its own (protocol 248) between IP
 and UDP: version of the client's family in the upper half of a byte, 17, its length, and the same option. Where it does
-not fit, and where there are no data, a datagram without data that carries it goes ahead. Off unless a service asks for it.
+not fit, and where there are no data, a datagram without data that carries it goes ahead. Off unless a service asks for
+it.
 """
 
 from lib.vectors.shapes import UOA
