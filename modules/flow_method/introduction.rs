@@ -9,7 +9,7 @@
 pub enum ToaMode {
     /// None.
     Off = 0,
-    /// From the end of the handshake until the server's first byte is acknowledged (DPVS).
+    /// From the end of the handshake until either end has acknowledged a byte of the other.
     Ack = 1,
     /// These, and the SYN (Alibaba's LVS).
     Syn = 2,

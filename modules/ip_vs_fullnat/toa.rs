@@ -2,9 +2,10 @@
 
 //! The client's address as a TCP option.
 //!
-//! It goes with every segment until the client has acknowledged the server's first byte, as DPVS does
-//! it, and where a service wants it in the SYN, too. What a client has made up to pass for somebody
-//! else is removed from every segment, whatever becomes of the true address.
+//! It goes with every segment until either end has acknowledged a byte of the other, because the
+//! server has made its socket then, and has read it; where a service wants it, in the SYN, too. (DPVS
+//! waits for the client, and so puts it into every segment of an upload.) What a client has made up to
+//! pass for somebody else is removed from every segment, whatever becomes of the true address.
 
 use flow_method::Counter;
 use nat::ChecksumState;

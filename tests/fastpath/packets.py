@@ -188,6 +188,20 @@ def test_the_end_of_a_handshake_goes_the_long_way_so_that_ipvs_hears_of_it(direc
         introduce(director, "-t", 81)
 
 
+def test_an_upload_to_a_server_that_says_nothing_takes_the_fast_path(wire, path):
+    talk = Conversation(wire, next(_ports))
+    talk.open()
+    assert talk.client("PA", b"first").tcp.toas()
+    talk.server("A")
+    # This one finds that the server has its socket.
+    with path.falling_back("introduction"):
+        assert not talk.client("PA", b"second").tcp.toas()
+    with path.passing(10):
+        for _ in range(10):
+            assert talk.client("PA", b"more").tcp.data == b"more"
+    talk.abort()
+
+
 def test_a_reset_goes_the_long_way_and_ends_it(wire, path):
     talk = Conversation(wire, 47001)
     talk.open()

@@ -41,6 +41,7 @@ class Story:
     expects: int = 0          # What the server acknowledged last, in its numbers.
     first_byte: int | None = None
     introducing: bool = False
+    fast_opened: bool = False  # The server had data of the client's before its SYN-ACK.
     closed: set = dataclasses.field(default_factory=set)
 
     @property
@@ -66,9 +67,13 @@ class Story:
             self.closed.add("client")
         if flags & RST or not self.introducing:
             return False
-        if after(ack, self.first_byte):
+        if after(ack, self.first_byte) or self.server_has_data() and not self.fast_opened:
             self.introducing = False
-        return ack == self.first_byte
+        return self.introducing and ack == self.first_byte
+
+    def server_has_data(self):
+        """Whether the server has acknowledged more than a SYN."""
+        return after(self.expects, self.isn + self.shift + 1 & _MASK)
 
     def reply(self, flags, seq, ack, introduces):
         """A segment of the server."""
@@ -80,3 +85,4 @@ class Story:
             self.closed.add("server")
         elif flags & SYN and flags & ACK:
             self.first_byte, self.introducing, self.closed = seq + 1 & _MASK, introduces, set()
+            self.fast_opened = self.server_has_data()

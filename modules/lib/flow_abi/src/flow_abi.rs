@@ -268,7 +268,7 @@ pub mod options {
     use super::Kind;
 
     /// Where TCP carries the client's address: 0 nowhere, 1 from the segment that ends the
-    /// handshake until the client has acknowledged the server's first byte, 2 also in the SYN.
+    /// handshake until either end has acknowledged a byte of the other, 2 also in the SYN.
     pub const TOA: u16 = 1;
     /// Kind of the TCP option, 254, 200 or 253.
     pub const TOA_KIND: u16 = 2;

@@ -14,7 +14,7 @@ use crate::{after, Detour, LastUse, Plain, SequenceShift, TimestampShift};
 const SHIFTED: u8 = 1 << 0;
 /// The client's time stamps are shifted.
 const CLOCKED: u8 = 1 << 1;
-/// The client has yet to acknowledge the server's first byte, and its address goes along until then.
+/// Neither end has acknowledged a byte of the other, and the client's address goes along until then.
 const INTRODUCING: u8 = 1 << 2;
 /// The server has answered.
 const ANSWERED: u8 = 1 << 3;
@@ -22,6 +22,9 @@ const ANSWERED: u8 = 1 << 3;
 const CLIENT_CLOSED: u8 = 1 << 4;
 /// Nor has the server.
 const SERVER_CLOSED: u8 = 1 << 5;
+/// The server has taken data of the SYN (RFC 7413), so what it acknowledges tells nothing of what came
+/// behind.
+const FAST_OPENED: u8 = 1 << 6;
 
 /// The words a connection is told by.
 #[derive(Debug, Default)]
@@ -107,7 +110,7 @@ impl Story {
             _ if from_client && (marks & INTRODUCING != 0 || self.introduces()) => {
                 return Err(Detour::Introduction.taken())
             }
-            Plain::Segment(_) if marks & !INTRODUCING != ANSWERED => {
+            Plain::Segment(_) if marks & !(INTRODUCING | FAST_OPENED) != ANSWERED => {
                 return Err(Detour::State.taken())
             }
             Plain::Segment(ack) if from_client => self.client_acknowledged(ack),
@@ -142,8 +145,8 @@ impl Story {
         self.timestamp_shift()
     }
 
-    /// The server's SYN-ACK has passed; `first_byte` is the number of what comes next. From now on
-    /// the client's address goes along, if it is to be introduced.
+    /// The server's SYN-ACK has passed, and what it acknowledges is known; `first_byte` is the number of
+    /// what comes next. From now on the client's address goes along, if it is to be introduced.
     pub fn server_answered(&self, first_byte: u32, introduce: bool) {
         self.first_byte.store(first_byte, Relaxed);
         let marks = self.marks.load(Relaxed);
@@ -151,21 +154,36 @@ impl Story {
             self.client_expects.store(first_byte, Relaxed);
         }
         let introducing = if introduce { INTRODUCING } else { 0 };
+        let fast_opened = if self.server_has_data() {
+            FAST_OPENED
+        } else {
+            0
+        };
         let kept = marks & (SHIFTED | CLOCKED);
-        self.marks.store(kept | ANSWERED | introducing, Relaxed);
+        self.marks
+            .store(kept | ANSWERED | introducing | fast_opened, Relaxed);
     }
 
-    /// Whether a segment of the client that acknowledges `ack` is to carry its address: until it has
-    /// seen the server's first byte. Once past, it stays past.
+    /// Whether a segment of the client that acknowledges `ack` is to carry its address: until the
+    /// server must have made its socket, because the client has seen a byte of it, or it one of the
+    /// client's. Once past, it stays past.
     pub fn introduces_client(&self, ack: u32) -> bool {
-        if self.marks.load(Relaxed) & INTRODUCING == 0 {
+        let marks = self.marks.load(Relaxed);
+        if marks & INTRODUCING == 0 {
             return false;
         }
         let first = self.first_byte.load(Relaxed);
-        if after(ack, first) {
+        let has_socket = after(ack, first) || marks & FAST_OPENED == 0 && self.server_has_data();
+        if has_socket {
             self.marks.fetch_and(!INTRODUCING, Relaxed);
         }
-        ack == first
+        !has_socket && ack == first
+    }
+
+    /// Whether the server has acknowledged more than the client's SYN.
+    fn server_has_data(&self) -> bool {
+        let syn = self.sequence_shift().to_server(self.isn.load(Relaxed));
+        after(self.server_expects.load(Relaxed), syn.wrapping_add(1))
     }
 
     /// The client acknowledges what comes before `ack`.

@@ -2,7 +2,7 @@
 //! What is remembered of a connection: retransmitted and new SYNs, when a client is introduced, what a
 //! server's TIME_WAIT holds, and the numbers of the RSTs that end it.
 
-use nat::{after, LastUse, Resets, SequenceShift, Story, TimestampShift};
+use nat::{after, LastUse, Plain, Resets, SequenceShift, Story, TimestampShift};
 use proptest::prelude::*;
 
 /// A connection in the middle: the client began with `isn`, the server's first byte is 5001.
@@ -134,6 +134,38 @@ fn a_client_is_introduced_until_it_has_seen_the_servers_first_byte() {
     story.server_answered(u32::MAX, true);
     assert!(!story.introduces_client(6));
     assert!(story.is_plain());
+}
+
+#[test]
+fn a_client_is_introduced_until_the_server_has_seen_its_first_byte() {
+    for (isn, last) in [
+        (1000, None),
+        (u32::MAX, None),
+        (1000, Some(LastUse { end_seq: 5000 })),
+    ] {
+        let story = Story::default();
+        story.begin(isn, last);
+        let syn = story.sequence_shift().to_server(isn);
+        story.server_acknowledged(syn.wrapping_add(1));
+        story.server_answered(5001, true);
+        assert!(story.introduces_client(5001));
+        // As on the fast path.
+        story.server_acknowledged(syn.wrapping_add(2));
+        assert!(!story.introduces_client(5001), "its socket is there");
+    }
+}
+
+#[test]
+fn data_in_a_syn_do_not_end_the_introduction() {
+    let story = Story::default();
+    story.begin(1000, None);
+    story.server_acknowledged(1021);
+    story.server_answered(5001, true);
+    assert!(story.introduces_client(5001));
+    story.server_acknowledged(1041);
+    assert!(story.introduces_client(5001));
+    assert!(!story.introduces_client(5002));
+    assert_eq!(story.passes(Plain::Segment(5002), true), Ok(()));
 }
 
 #[test]
