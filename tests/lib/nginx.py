@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Debian's nginx on a real server, unmodified."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
 
 from .namespace import run
+from .six import add_ipv6
 from .topology import VIP
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -43,6 +45,18 @@ class Nginx:
         self.program.process.wait(10)
         self.program.kill()
         shutil.rmtree(self.directory)
+
+
+@contextlib.contextmanager
+def with_modules(topology):
+    """One nginx with our modules on the first real server, and IPv6 for its clients."""
+    add_ipv6(topology)
+    topology.servers[0].stop_programs()
+    nginx = Nginx(topology.servers[0], "nginx-modules.conf")
+    try:
+        yield nginx
+    finally:
+        nginx.stop()
 
 
 def curl(topology):

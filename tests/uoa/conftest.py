@@ -7,6 +7,7 @@ import pytest
 
 from lib import modules
 from lib.uoa import Neighbour
+from lib.uoa import program
 
 AWAY, AWAY6 = "10.99.0.1", "2001:db8:99::1"
 
@@ -52,3 +53,18 @@ def transparent(topology, uoa):
     for server in topology.servers:
         server.ip("link del away")
         server.sysctl("net.ipv4.uoa.transparent", 0)
+
+
+@pytest.fixture
+def shown(topology, transparent):
+    """Transparent mode, for tests that look at whole checksums."""
+    topology.offloads("off")
+    yield
+    topology.offloads("default")
+
+
+@pytest.fixture
+def server(topology):
+    """A program that listens on every address."""
+    with program(topology.servers[0], "0.0.0.0") as sock:
+        yield sock

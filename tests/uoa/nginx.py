@@ -7,9 +7,8 @@ import pytest
 
 from lib.cells import CELLS
 from lib.cells import end
-from lib.nginx import Nginx
+from lib.nginx import with_modules
 from lib.options import introduce
-from lib.six import add_ipv6
 from lib.topology import CLIENT
 
 STREAM, QUIC = 84, 85
@@ -18,12 +17,9 @@ NOBODY = ["-", "-"]
 
 @pytest.fixture(scope="module", autouse=True)
 def nginx(topology):
-    """One nginx with the modules, and IPv6 for its clients."""
-    add_ipv6(topology)
-    topology.servers[0].stop_programs()
-    nginx = Nginx(topology.servers[0], "nginx-modules.conf")
-    yield nginx
-    nginx.stop()
+    """One nginx for all of this file's tests."""
+    with with_modules(topology) as nginx:
+        yield nginx
 
 
 @pytest.fixture(params=["44", "64"])

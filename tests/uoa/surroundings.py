@@ -30,26 +30,13 @@ RULES = """table inet fw {{
         ct state established accept; {output} }}
 }}"""
 
+pytestmark = pytest.mark.usefixtures("families", "shown")
 
-@pytest.fixture(scope="module", autouse=True)
+
+@pytest.fixture(scope="module")
 def families(topology):
     """IPv6 everywhere in this file."""
     add_ipv6(topology)
-
-
-@pytest.fixture(autouse=True)
-def shown(topology, families, transparent):
-    """All of this file's tests are in transparent mode, and see whole checksums."""
-    topology.offloads("off")
-    yield
-    topology.offloads("default")
-
-
-@pytest.fixture
-def server(topology):
-    """A program that listens on every address."""
-    with program(topology.servers[0], "0.0.0.0") as sock:
-        yield sock
 
 
 def converse(neighbour, server, port, front=b"", options=b""):

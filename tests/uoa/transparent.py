@@ -20,20 +20,7 @@ OTHER = ("198.51.100.9", 9)
 FRONT = header(option(*CLIENT))
 SECOND = "192.168.229.51"
 
-
-@pytest.fixture(autouse=True)
-def shown(topology, transparent):
-    """All of this file's tests are in transparent mode, and see whole checksums."""
-    topology.offloads("off")
-    yield
-    topology.offloads("default")
-
-
-@pytest.fixture
-def server(topology):
-    """A program that listens on every address."""
-    with program(topology.servers[0], "0.0.0.0") as sock:
-        yield sock
+pytestmark = pytest.mark.usefixtures("shown")
 
 
 def answered(neighbour, data, port=4000, server=SERVERS[0], to=None):
