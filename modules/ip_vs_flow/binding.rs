@@ -188,7 +188,7 @@ impl<'a> Binding<'a, '_> {
             family: self.server.family,
             protocol: client.protocol,
             source: local.address,
-            source_port: Port(0),
+            source_port: Port::new(0),
             destination: self.server.address,
             destination_port: self.server.port,
         };

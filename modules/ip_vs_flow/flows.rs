@@ -204,7 +204,7 @@ impl Flows {
                 Key::First if bound.is_answered_by(arriving) => {
                     return Some((bound, Direction::Reply));
                 }
-                Key::Second if bound.flow.client.is(arriving) => {
+                Key::Second if arriving.is(&bound.flow.client) => {
                     return Some((bound, Direction::Request));
                 }
                 _ => {}

@@ -6,9 +6,15 @@
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
 #include <linux/module.h>
+#include <linux/netdevice.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
 #include <net/xdp.h>
 
-int ip_vs_flow_frame(struct xdp_buff *xdp);
+/* The number of namespaces' data; it is set before programs can call us. */
+extern unsigned int ip_vs_flow_number;
+
+int ip_vs_flow_frame(const void *data, unsigned int interface, const struct net_device *dev, struct xdp_buff *xdp);
 int ip_vs_flow_register_kfunc(void);
 
 __bpf_kfunc_start_defs();
@@ -20,7 +26,18 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc int ip_vs_flow_xdp(struct xdp_md *ctx)
 {
 	/* What a program knows as the one, is the other. */
-	return ip_vs_flow_frame((struct xdp_buff *)ctx);
+	struct xdp_buff *xdp = (struct xdp_buff *)ctx;
+	/* veth takes a program away while a frame may be in it, and forgets the device at once. */
+	const struct net_device *dev = READ_ONCE(xdp->rxq->dev);
+	const struct net_generic *gen;
+	void *const *data;
+
+	if (!dev)
+		return 0;
+	/* As net_generic(), but softirqs are disabled, and NAPI need not have taken RCU. */
+	gen = rcu_dereference_check(dev_net(dev)->gen, rcu_read_lock_bh_held());
+	data = gen->ptr[ip_vs_flow_number];
+	return ip_vs_flow_frame(*data, dev->ifindex, dev, xdp);
 }
 
 __bpf_kfunc_end_defs();

@@ -115,6 +115,8 @@ extern "C" {
     );
 }
 
+/// `kfunc.c` reads it, too.
+#[export_name = "ip_vs_flow_number"]
 static SLOT: Slot<Namespace> = Slot::new();
 
 impl PerNet for Namespace {

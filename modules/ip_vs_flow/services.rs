@@ -187,7 +187,7 @@ impl Services {
             vport,
         };
         let marked = ServiceKey::of_fwmark(packet.family, mark);
-        [key(packet.destination_port), key(Port(0)), marked]
+        [key(packet.destination_port), key(Port::new(0)), marked]
             .iter()
             .any(|key| {
                 self.find(key, guard)
@@ -208,7 +208,7 @@ impl Services {
             protocol,
             family,
             vip,
-            vport: Port(0),
+            vport: Port::new(0),
         };
         // BOUND: The services of the address.
         self.from(&lowest, guard)

@@ -17,13 +17,14 @@ use kernel_net::next_hop::NextHop;
 use kernel_net::rcu;
 use nat::{Detour, Family, Headers, Plain, Rewrite, Tuple};
 
+use crate::fast_path::ingress::Interface;
 use crate::flows::BoundFlow;
 
 /// A packet that may pass.
 pub(crate) struct Passage<'a> {
     bound: &'a BoundFlow,
     direction: Direction,
-    /// Where it goes.
+    /// Where it goes, if that [can](NextHop::can_send) send it.
     pub(crate) hop: &'a NextHop,
 }
 
@@ -49,7 +50,7 @@ impl<'a> Passage<'a> {
         bound.flow.story.passes(plain, from_client)?;
         let hop = bound
             .hop(direction)
-            .get(guard)
+            .known(guard)
             .ok_or_else(|| Detour::NoHop.taken())?;
         Ok(Self {
             bound,
@@ -85,11 +86,17 @@ impl<'a> Passage<'a> {
         }
     }
 
-    /// The last word before the packet is changed: IPVS's statistics.
+    /// The last word before the packet is changed: IPVS's statistics, and those of where it passes.
     #[inline(always)]
-    pub(crate) fn count(&self, len: usize, guard: &rcu::Guard) -> Result<(), Detour> {
+    pub(crate) fn count(
+        &self,
+        len: usize,
+        interface: &Interface,
+        guard: &rcu::Guard,
+    ) -> Result<(), Detour> {
         let conn = self.bound.conn.peek(guard);
-        match conn.count(self.direction, len, guard) {
+        let passed = interface.passing().ok_or(Detour::NoServer)?;
+        match conn.count_passed(self.direction, len, passed, guard) {
             true => Ok(()),
             false => Err(Detour::NoServer.taken()),
         }

@@ -68,7 +68,7 @@ impl Departure<'_, '_> {
             kind,
             family: client.family,
             address: client.source,
-            port: client.source_port.0,
+            port: client.source_port.number(),
         }
     }
 

@@ -60,7 +60,7 @@ impl ServiceKey {
             protocol: Protocol(0),
             family,
             vip: Address::UNSPECIFIED,
-            vport: Port(0),
+            vport: Port::new(0),
         }
     }
 }
@@ -219,10 +219,10 @@ impl Conn {
     /// The same where the protocol is known.
     #[inline(always)]
     pub fn is_established_as(&self, protocol: Protocol) -> bool {
-        let state = u32::from(self.state());
+        let state = || u32::from(self.state());
         match protocol {
-            Protocol::TCP => state == c::IP_VS_TCP_S_ESTABLISHED,
-            Protocol::SCTP => state == c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED,
+            Protocol::TCP => state() == c::IP_VS_TCP_S_ESTABLISHED,
+            Protocol::SCTP => state() == c::ip_vs_sctp_states_IP_VS_SCTP_S_ESTABLISHED,
             _ => true,
         }
     }

@@ -96,7 +96,9 @@ void kn_genlmsg_end(struct sk_buff *skb, void *header) { genlmsg_end(skb, header
 void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info) { icmpv6_send(skb, type, code, info); }
 void kn_icmp_send(struct sk_buff *skb, int type, int code, __be32 info) { icmp_send(skb, type, code, info); }
 static __always_inline void count(struct ip_vs_cpu_stats __percpu *stats, bool out, u64 bytes) { struct ip_vs_counters __percpu *cnt = &stats->cnt; this_cpu_inc(*(u64 __percpu *)(out ? &cnt->outpkts : &cnt->inpkts)); this_cpu_add(*(u64 __percpu *)(out ? &cnt->outbytes : &cnt->inbytes), bytes); }
-void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { const struct ip_vs_service *svc = rcu_dereference_check(dest->svc, rcu_read_lock_bh_held()); count(dest->stats.cpustats, out, bytes); if (svc) count(svc->stats.cpustats, out, bytes); count(cp->ipvs->tot_stats->s.cpustats, out, bytes); }
+static __always_inline void count_all(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { const struct ip_vs_service *svc = rcu_dereference_check(dest->svc, rcu_read_lock_bh_held()); count(dest->stats.cpustats, out, bytes); if (svc) count(svc->stats.cpustats, out, bytes); count(cp->ipvs->tot_stats->s.cpustats, out, bytes); }
+void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes) { count_all(cp, dest, out, bytes); }
+void kn_ip_vs_count_passed(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes, u64 __percpu *passed) { this_cpu_inc(*passed); count_all(cp, dest, out, bytes); }
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph) { return ip_vs_fill_iph_skb(af, skb, false, iph); }
 struct netns_ipvs *kn_net_ipvs(struct net *net) { return net_ipvs(net); }
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs) { return rcu_access_pointer(ipvs->conn_tab); }
@@ -104,7 +106,10 @@ void kn_ip_vs_lock_services(struct netns_ipvs *ipvs) { mutex_lock(&ipvs->service
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs) { up_read(&ipvs->svc_resize_sem); mutex_unlock(&ipvs->service_mutex); }
 /* What ipv4_dst_check() says, without the calls. */
 static bool rt_is_current(const struct dst_entry *dst) { return READ_ONCE(dst->obsolete) == DST_OBSOLETE_FORCE_CHK && dst_rtable(dst)->rt_genid == rt_genid_ipv4(dev_net(dst_dev(dst))); }
-bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID && (v6 ? dst_check(dst, cookie) != NULL : rt_is_current(dst)); }
+/* Out of line, and called last: what does not call it needs no stack. */
+static noinline bool rt6_is_current(const struct kn_hop *hop) { return dst_check(hop->dst, hop->cookie) != NULL; }
+static __always_inline bool neigh_can_send(const struct neighbour *neigh) { return !READ_ONCE(neigh->dead) && READ_ONCE(neigh->nud_state) & NUD_VALID; }
+bool kn_hop_can_send(const struct kn_hop *hop) { return neigh_can_send(hop->neigh) && (hop->v6 ? rt6_is_current(hop) : rt_is_current(hop->dst)); }
 bool kn_neigh_is_crowded(const struct neighbour *neigh) { return atomic_read(&neigh->tbl->gc_entries) >= READ_ONCE(neigh->tbl->gc_thresh2); }
 bool kn_neigh_is_dead(const struct neighbour *neigh) { return READ_ONCE(neigh->dead); }
 bool kn_neigh_is_v6(const struct neighbour *neigh) { return neigh->tbl->family == AF_INET6; }
@@ -137,12 +142,14 @@ const struct in6_addr *kn_sock_v6_daddr(const struct sock *sk) { return &sk->sk_
 struct sock *kn_socket_sk(const struct socket *sock) { return READ_ONCE(sock->sk); }
 u32 kn_tcp_copied_seq(const struct sock *sk) { return tcp_sk(sk)->copied_seq; }
 u64 kn_tcp_passive_opens(const struct net *net) { u64 sum = 0; int cpu; for_each_possible_cpu(cpu) sum += per_cpu_ptr(net->mib.tcp_statistics, cpu)->mibs[TCP_MIB_PASSIVEOPENS]; return sum; }
-bool kn_dev_has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && ether_addr_equal(dev->dev_addr, address); }
-bool kn_dev_takes_frames(const struct net_device *dev, u32 wants) { return (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
 static int vlan_id(const struct net_device *dev) { return is_vlan_dev(dev) && vlan_dev_priv(dev)->vlan_proto == htons(ETH_P_8021Q) ? vlan_dev_priv(dev)->vlan_id : -1; }
 struct kn_link kn_neigh_link(const struct neighbour *n) { const struct net_device *lower = n->dev; int vlan = vlan_id(lower); if (vlan >= 0) lower = vlan_dev_priv(lower)->real_dev; return (struct kn_link){ .lower = n->dev->addr_len == ETH_ALEN ? lower : NULL, .interface = lower->ifindex, .vlan = vlan }; }
 /* Both addresses of Ethernet, the neighbour's like neigh_ha_snapshot(), but for its copy of any length. */
 void kn_neigh_address(const struct neighbour *n, u8 *frame) { unsigned int seq; do { seq = read_seqbegin(&n->ha_lock); ether_addr_copy(frame, n->ha); } while (read_seqretry(&n->ha_lock, seq)); ether_addr_copy(frame + ETH_ALEN, n->dev->dev_addr); }
+static __always_inline bool has_address(const struct net_device *dev, const u8 *address) { return dev->addr_len == ETH_ALEN && ether_addr_equal(dev->dev_addr, address); }
+static __always_inline bool takes_frames(const struct net_device *dev, u32 wants) { return dev && (dev->flags & IFF_UP) && (READ_ONCE(dev->xdp_features) & wants) == wants; }
+static noinline enum kn_frame frame_by_v6(const struct kn_hop *hop) { return dst_check(hop->dst, hop->cookie) ? KN_FRAME_CAN_LEAVE : KN_FRAME_HAS_NO_HOP; }
+enum kn_frame kn_frame_can_leave(const u8 *frame, const struct net_device *in, const struct kn_hop *hop, u32 wants) { return !neigh_can_send(hop->neigh) ? KN_FRAME_HAS_NO_HOP : !has_address(in, frame) ? KN_FRAME_IS_FOREIGN : !takes_frames(hop->link.lower, wants) ? KN_FRAME_HAS_NO_WAY : hop->v6 ? frame_by_v6(hop) : rt_is_current(hop->dst) ? KN_FRAME_CAN_LEAVE : KN_FRAME_HAS_NO_HOP; }
 unsigned int kn_xdp_len(const struct xdp_buff *xdp) { return xdp_get_buff_len(xdp); }
 void kn_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *)) { timer_setup(timer, function, TIMER_DEFERRABLE); }
 void kn_timer_start(struct timer_list *timer, unsigned long ticks) { if (!timer_pending(timer)) mod_timer(timer, jiffies + ticks); }

@@ -24,13 +24,10 @@ unsigned long kn_ftrace_return_value(struct ftrace_regs *fregs);
 /* linux/mm.h */
 unsigned long kn_totalram_pages(void);
 /* linux/netdevice.h */
-/* linux/etherdevice.h */
-bool kn_dev_has_address(const struct net_device *dev, const u8 *address);
 /* linux/if_vlan.h */
 /* linux/netdevice.h */
 int kn_dev_index(const struct net_device *dev);
 bool kn_dev_has_xdp(const struct net_device *dev);
-bool kn_dev_takes_frames(const struct net_device *dev, u32 wants);
 bool kn_dev_is_loopback(const struct net_device *dev);
 bool kn_dev_is_leaving(const struct net_device *dev);
 struct net *kn_dev_net(const struct net_device *dev);
@@ -106,13 +103,13 @@ void kn_icmpv6_send(struct sk_buff *skb, u8 type, u8 code, __u32 info);
 struct dst_entry *kn_route_output6(struct net *net, u8 dsfield, const struct in6_addr *daddr, const struct in6_addr *saddr);
 /* net/ip_vs.h */
 void kn_ip_vs_count(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes);
+void kn_ip_vs_count_passed(const struct ip_vs_conn *cp, const struct ip_vs_dest *dest, bool out, u64 bytes, u64 __percpu *passed);
 bool kn_ip_vs_fill_iph_skb(int af, const struct sk_buff *skb, struct ip_vs_iphdr *iph);
 struct netns_ipvs *kn_net_ipvs(struct net *net);
 bool kn_ip_vs_has_conn_tab(struct netns_ipvs *ipvs);
 void kn_ip_vs_lock_services(struct netns_ipvs *ipvs);
 void kn_ip_vs_unlock_services(struct netns_ipvs *ipvs);
 /* net/neighbour.h */
-bool kn_hop_can_send(struct dst_entry *dst, bool v6, u32 cookie, const struct neighbour *neigh);
 bool kn_neigh_is_crowded(const struct neighbour *neigh);
 bool kn_neigh_is_dead(const struct neighbour *neigh);
 bool kn_neigh_is_v6(const struct neighbour *neigh);
@@ -130,6 +127,20 @@ struct kn_link {
 	int interface, vlan;
 };
 struct kn_link kn_neigh_link(const struct neighbour *neigh);
+
+/* Where packets go next: a route, with what tells whether one of IPv6 has changed, the neighbour on it, and its link. */
+struct kn_hop {
+	struct dst_entry *dst;
+	struct neighbour *neigh;
+	struct kn_link link;
+	u32 cookie;
+	bool v6;
+};
+bool kn_hop_can_send(const struct kn_hop *hop);
+
+/* Whether a frame can be sent to a next hop, or why it cannot. */
+enum kn_frame { KN_FRAME_CAN_LEAVE, KN_FRAME_HAS_NO_HOP, KN_FRAME_IS_FOREIGN, KN_FRAME_HAS_NO_WAY };
+enum kn_frame kn_frame_can_leave(const u8 *frame, const struct net_device *in, const struct kn_hop *hop, u32 wants);
 void kn_neigh_address(const struct neighbour *neigh, u8 *frame);
 /* net/netns/generic.h */
 void *kn_net_generic(const struct net *net, unsigned int id);

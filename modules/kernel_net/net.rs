@@ -105,7 +105,9 @@ pub trait PerNet: Send + Sync + Sized + 'static {
     }
 }
 
-/// The number under which a module's per-namespace data is found. One `static` per [`PerNet`].
+/// The number under which a module's per-namespace data is found: an `unsigned int` of C. One `static` per
+/// [`PerNet`].
+#[repr(transparent)]
 pub struct Slot<T: PerNet> {
     id: UnsafeCell<ffi::c_uint>,
     _data: PhantomData<T>,

@@ -30,23 +30,20 @@ use crate::{time, GFP_PACKET};
 ///
 /// # Invariants
 ///
-/// - `route` has a reference of its own, and `cookie` belongs to it.
-/// - While `is_held`, there is a reference to `neighbour`, and this value lets go of it. Who has seen it
+/// - `route` has a reference of its own, and `place` is of it.
+/// - While `is_held`, there is a reference to `place.neigh`, and this value lets go of it. Who has seen it
 ///   held, under RCU, may use the neighbour until the end of the section.
 /// - What is held and shared lies in a [`NextHops`], where [`NextHops::forget`] finds it.
 pub struct NextHop {
     route: Route,
-    /// What tells whether an IPv6 route has changed.
-    cookie: u32,
-    /// Null: the stack must do more than hand packets to a neighbour.
-    neighbour: *mut c::neighbour,
+    /// What helpers want of it. A null neighbour: the stack must do more than hand packets to one. Its link is
+    /// as XDP sends to it, and does not change while the neighbour is held.
+    place: c::kn_hop,
     is_held: AtomicBool,
     /// Bytes that the link's header may take in front of a packet.
     headroom: u32,
     /// Whether the neighbour belongs to the other family: IPv4 by way of an IPv6 gateway (RFC 8950).
     is_foreign: bool,
-    /// The neighbour's link, as XDP sends to it; neither changes while the neighbour is held.
-    link: c::kn_link,
 }
 
 // SAFETY: Routes and neighbours belong to no thread; all else never changes.
@@ -88,12 +85,16 @@ impl NextHop {
         // INVARIANT: The references are those just taken.
         Self {
             route,
-            cookie,
-            neighbour,
+            place: c::kn_hop {
+                dst,
+                neigh: neighbour,
+                link,
+                cookie,
+                v6: is_v6,
+            },
             is_held: AtomicBool::new(!neighbour.is_null()),
             headroom,
             is_foreign,
-            link,
         }
     }
 
@@ -107,39 +108,44 @@ impl NextHop {
     #[inline]
     fn has_route(&self) -> bool {
         // SAFETY: By the invariant.
-        !unsafe { c::kn_dst_check(self.route.as_ptr(), self.cookie) }.is_null()
+        !unsafe { c::kn_dst_check(self.route.as_ptr(), self.place.cookie) }.is_null()
     }
 
-    /// Whether packets can be sent: the route is good, and the neighbour's address known.
+    /// Whether the neighbour may be used in the RCU section of the guard.
     #[inline(always)]
-    fn can_send(&self) -> bool {
-        let (dst, is_v6) = (self.route.as_ptr(), self.route.family() == Family::V6);
+    pub(crate) fn is_held(&self, _guard: &Guard) -> bool {
         // ORDERING: Acquire pairs with the swap in `forget`.
         self.is_held.load(Ordering::Acquire)
-            // SAFETY: By the invariant; held, and under RCU.
-            && unsafe { c::kn_hop_can_send(dst, is_v6, self.cookie, self.neighbour) }
+    }
+
+    /// Whether packets can be sent by it in the RCU section of the guard: the route is good, and the
+    /// neighbour's address known.
+    #[inline(always)]
+    pub fn can_send(&self, guard: &Guard) -> bool {
+        // SAFETY: By the invariant; held, and under RCU.
+        self.is_held(guard) && unsafe { c::kn_hop_can_send(&self.place) }
     }
 
     /// Whether a new lookup would find no better.
     #[inline]
     fn is_current(&self) -> bool {
-        // ORDERING: As in `can_send`.
+        // ORDERING: As in `is_held`.
         self.has_route()
-            && (self.neighbour.is_null()
+            && (self.place.neigh.is_null()
                 || self.is_held.load(Ordering::Acquire)
                     // SAFETY: Held, and under RCU.
-                    && !unsafe { c::kn_neigh_is_dead(self.neighbour) })
+                    && !unsafe { c::kn_neigh_is_dead(self.place.neigh) })
     }
 
     /// Whether it is the same as another one.
     fn is_like(&self, other: &Self) -> bool {
-        let ours = (self.route.as_ptr(), self.neighbour);
-        ours == (other.route.as_ptr(), other.neighbour) && self.is_current()
+        let ours = (self.route.as_ptr(), self.place.neigh);
+        ours == (other.route.as_ptr(), other.place.neigh) && self.is_current()
     }
 
     /// Spreads next hops over buckets.
     fn hash(&self) -> u32 {
-        let (route, neighbour) = (self.route.as_ptr().addr(), self.neighbour.addr());
+        let (route, neighbour) = (self.route.as_ptr().addr(), self.place.neigh.addr());
         let mixed = (route ^ neighbour.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         // CAST: The upper half.
         (mixed >> 32) as u32
@@ -148,14 +154,14 @@ impl NextHop {
     /// Whether another neighbour to keep would be one too many: what is kept, the kernel cannot throw
     /// out of its table when it needs room. Gateways are few.
     fn is_too_many(&self) -> bool {
-        if self.neighbour.is_null() {
+        if self.place.neigh.is_null() {
             return false;
         }
         let is_v6 = self.route.family() == Family::V6;
         // SAFETY: By the invariant; nobody has let go of the neighbour yet.
         unsafe {
             !c::kn_dst_has_gateway(self.route.as_ptr(), is_v6)
-                && c::kn_neigh_is_crowded(self.neighbour)
+                && c::kn_neigh_is_crowded(self.place.neigh)
         }
     }
 
@@ -165,20 +171,14 @@ impl NextHop {
             return false;
         }
         // SAFETY: Held, and under RCU; a neighbour never changes its device.
-        let ours = unsafe { c::kn_neigh_dev(self.neighbour) };
+        let ours = unsafe { c::kn_neigh_dev(self.place.neigh) };
         core::ptr::eq(ours, device.as_ptr())
     }
 
-    /// The neighbour; valid in the RCU section in which [`HopCache::get`] has given the next hop out.
+    /// What helpers want of it; valid in an RCU section in which it [is held](Self::is_held).
     #[inline]
-    pub(crate) fn neighbour(&self) -> *mut c::neighbour {
-        self.neighbour
-    }
-
-    /// Its link; valid as long.
-    #[inline]
-    pub(crate) fn link(&self) -> &c::kn_link {
-        &self.link
+    pub(crate) fn place(&self) -> &c::kn_hop {
+        &self.place
     }
 
     /// Lets go of the neighbour, and of its device thereby. Readers may go on until a grace period has
@@ -187,7 +187,7 @@ impl NextHop {
         // ORDERING: Release pairs with the loads above: who still sees it held began before.
         if self.is_held.swap(false, Ordering::AcqRel) {
             // SAFETY: By the invariant there is a reference, and the swap says that it is ours to give.
-            unsafe { c::kn_neigh_release(self.neighbour) };
+            unsafe { c::kn_neigh_release(self.place.neigh) };
         }
     }
 }
@@ -326,13 +326,11 @@ impl HopCache {
         Self(RcuSlot::empty())
     }
 
-    /// The next hop, if packets can be sent by it in the RCU section of the guard.
+    /// The next hop as it was known last: whether packets can still be sent by it, it must be
+    /// [asked](NextHop::can_send).
     #[inline(always)]
-    pub fn get<'a>(&self, guard: &'a Guard) -> Option<&'a NextHop> {
-        match self.0.read(guard) {
-            Some(hop) if hop.can_send() => Some(hop),
-            _ => None,
-        }
+    pub fn known<'a>(&self, guard: &'a Guard) -> Option<&'a NextHop> {
+        self.0.read(guard)
     }
 
     /// As [`Route::output`], for a packet that is sent under the same RCU section; looked up only if the
@@ -389,14 +387,14 @@ impl Packet<'_> {
     }
 
     /// Hands the packet to the neighbour, past the IP layer's hooks: its headers are final, of the family
-    /// the next hop was found for, and there is room in front. The next hop comes from
-    /// [`HopCache::get`] in this RCU section.
+    /// the next hop was found for, and there is room in front. In this RCU section the next hop has said
+    /// that it [can send](NextHop::can_send).
     #[inline]
     pub fn leave(self, hop: &NextHop) -> Verdict {
         self.mark_ipvs();
         // SAFETY: The packet is ours to send; the neighbour was held in this RCU section, and its device
         // stays until the end of it.
-        unsafe { c::kn_neigh_send(hop.neighbour, self.as_ptr(), hop.is_foreign) };
+        unsafe { c::kn_neigh_send(hop.place.neigh, self.as_ptr(), hop.is_foreign) };
         Verdict::Stolen
     }
 }

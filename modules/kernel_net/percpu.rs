@@ -7,6 +7,7 @@
 //!
 //! C header: `include/linux/percpu.h`.
 
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 use kernel::cpu::{nr_cpu_ids, CpuId};
 use kernel::ffi;
@@ -46,6 +47,18 @@ impl<const N: usize> Counters<N> {
         }
     }
 
+    /// The counter `index`, for who counts more than this.
+    #[inline(always)]
+    pub fn counter(&self, index: usize) -> Option<Counter<'_>> {
+        // SAFETY: As in `add`: the result is in the block.
+        let raw = || unsafe { self.block.as_ptr().cast::<u64>().add(index) };
+        // INVARIANT: By that of the block.
+        (index < N).then(|| Counter {
+            raw: raw(),
+            _block: PhantomData,
+        })
+    }
+
     /// The sum of the counter `index` over all CPUs.
     pub fn sum(&self, index: usize) -> u64 {
         if index >= N {
@@ -68,6 +81,25 @@ impl<const N: usize> Counters<N> {
         };
         // SAFETY: As above; a word is read at once.
         unsafe { counter.read_volatile() }
+    }
+}
+
+/// One of them.
+///
+/// # Invariants
+///
+/// `raw` is a per-CPU word for `'a`.
+#[derive(Clone, Copy)]
+pub struct Counter<'a> {
+    raw: *mut u64,
+    _block: PhantomData<&'a u64>,
+}
+
+impl Counter<'_> {
+    /// The word, as C's per-CPU operations take it.
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut u64 {
+        self.raw
     }
 }
 

@@ -12,7 +12,6 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use net_bindings as c;
 
-use crate::net::Net;
 use crate::next_hop::NextHop;
 use crate::rcu::{self, Guard};
 
@@ -38,45 +37,62 @@ pub struct Frame<'a> {
     pub has_fragments: bool,
 }
 
-/// Where a frame has come in.
+/// The device by which a frame has come in, as C hands it to a function.
 ///
 /// # Invariants
 ///
-/// `device` is valid for `'a`.
+/// Only C makes one, of a device that is valid for `'a`.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Origin<'a> {
     device: NonNull<c::net_device>,
     _borrow: PhantomData<&'a c::net_device>,
 }
 
-/// Where a frame leaves.
-#[derive(Clone, Copy)]
-pub struct Way {
-    /// The device that sends it, by its number.
-    pub interface: u32,
-    /// The VLAN it says it is in.
-    pub vlan: Option<u16>,
+impl NextHop {
+    /// The device that sends frames, by its number: below a VLAN's.
+    #[inline(always)]
+    pub fn interface(&self) -> u32 {
+        // CAST: Numbers are positive.
+        self.place().link.interface as u32
+    }
+
+    /// The VLAN that frames say they are in.
+    #[inline(always)]
+    pub fn vlan(&self) -> Option<u16> {
+        // No VLAN is a number below zero.
+        u16::try_from(self.place().link.vlan).ok()
+    }
 }
+
+/// Why there is no way for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The next hop cannot send, or not any more.
+    Hop,
+    /// The frame is for another host on the link that it has come by.
+    Address,
+    /// The next hop is on no Ethernet, or its device takes no frames of XDP.
+    Device,
+}
+
+impl Obstacle {
+    /// The same, out of the way of frames that pass.
+    #[cold]
+    #[inline(never)]
+    fn met(self) -> Self {
+        self
+    }
+}
+
+/// Bytes of the addresses that a frame begins with: where it goes, and where it comes from.
+const ADDRESSES: usize = 12;
 
 /// What drivers that send frames say of themselves, and those that send frames with fragments.
 const SENDS: u32 = c::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT;
 const SENDS_FRAGMENTS: u32 = SENDS | c::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT_SG;
 
 impl<'a> Context<'a> {
-    /// Where the frame has come in; `None` if its queue has no device any more: veth takes a program away
-    /// while a frame may be in it, and forgets the device at once.
-    #[inline(always)]
-    pub fn origin(&self) -> Option<Origin<'a>> {
-        // SAFETY: By the invariant; whoever runs a program says by which queue the frame came. The word is
-        // read once, since it may change.
-        let device = unsafe { (&raw const (*(*self.xdp.as_ptr()).rxq).dev).read_volatile() };
-        // INVARIANT: Devices go away a grace period after their last frame.
-        Some(Origin {
-            device: NonNull::new(device)?,
-            _borrow: PhantomData,
-        })
-    }
-
     /// The frame's first bytes.
     #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
@@ -91,24 +107,42 @@ impl<'a> Context<'a> {
     /// The frame.
     #[inline(always)]
     pub fn frame(self) -> Frame<'a> {
-        let linear = self.bytes().len();
-        // SAFETY: By the invariant.
-        let xdp = unsafe { self.xdp.as_ref() };
-        // SAFETY: Both views of the union are 64 bits.
-        let flags = unsafe { xdp.__bindgen_anon_1.__bindgen_anon_1.as_ref() }.flags;
-        let has_fragments = flags & c::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS != 0;
+        let has_fragments = self.has_fragments();
         let len = match has_fragments {
             // CAST: A frame is far below 4 GiB.
             // SAFETY: By the invariant.
             true => unsafe { c::kn_xdp_len(self.xdp.as_ptr()) as usize },
-            false => linear,
+            false => self.bytes().len(),
         };
         Frame {
-            // SAFETY: As in `bytes`; the context that it is borrowed of is gone.
-            bytes: unsafe { core::slice::from_raw_parts_mut(xdp.data.cast(), linear) },
             len,
             has_fragments,
+            ..self.whole()
         }
+    }
+
+    /// The frame, for who has asked whether it has fragments: it has none.
+    #[inline(always)]
+    pub fn whole(self) -> Frame<'a> {
+        let len = self.bytes().len();
+        // SAFETY: By the invariant.
+        let data = unsafe { self.xdp.as_ref() }.data;
+        Frame {
+            // SAFETY: As in `bytes`; the context that it is borrowed of is gone.
+            bytes: unsafe { core::slice::from_raw_parts_mut(data.cast(), len) },
+            len,
+            has_fragments: false,
+        }
+    }
+
+    /// Whether some of its bytes are in fragments.
+    #[inline(always)]
+    pub fn has_fragments(&self) -> bool {
+        // SAFETY: By the invariant.
+        let xdp = unsafe { self.xdp.as_ref() };
+        // SAFETY: Both views of the union are 64 bits.
+        let flags = unsafe { xdp.__bindgen_anon_1.__bindgen_anon_1.as_ref() }.flags;
+        flags & c::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS != 0
     }
 
     /// Evidence of RCU. NAPI need not have taken it: with softirqs disabled all of its grace periods
@@ -120,64 +154,41 @@ impl<'a> Context<'a> {
     }
 }
 
-impl<'a> Origin<'a> {
-    /// The namespace of the device.
-    #[inline]
-    pub fn net(self) -> &'a Net {
-        // SAFETY: The device is valid, and so is its namespace as long.
-        unsafe { Net::from_raw(c::kn_dev_net(self.device.as_ptr())) }
-    }
-
-    /// The device, by its number.
-    #[inline]
-    pub fn interface(self) -> u32 {
-        // CAST: Numbers are positive.
-        // SAFETY: The device is valid.
-        unsafe { c::kn_dev_index(self.device.as_ptr()) as u32 }
-    }
-
-    /// Whether a frame is for the device, and not for another host.
-    #[inline]
-    pub fn is_meant(self, frame: &Frame<'_>) -> bool {
-        let destination: Option<&[u8; 6]> = frame.bytes.first_chunk();
-        // SAFETY: The device is valid, and the address as long as those of Ethernet.
-        destination.is_some_and(|address| unsafe {
-            c::kn_dev_has_address(self.device.as_ptr(), address.as_ptr())
-        })
-    }
-}
-
 impl Frame<'_> {
-    /// Where the frame leaves to get to the next hop, which comes from
-    /// [`HopCache::get`](crate::next_hop::HopCache::get) in this RCU section; `None` where that is no
-    /// Ethernet, or the device takes no frames of XDP.
+    /// Whether there is a way for the frame, which has come in there, to the next hop of this RCU section.
     #[inline(always)]
-    pub fn way(&self, hop: &NextHop) -> Option<Way> {
-        let link = hop.link();
+    pub fn can_leave(
+        &self,
+        origin: Origin<'_>,
+        hop: &NextHop,
+        guard: &Guard,
+    ) -> Result<(), Obstacle> {
         let wants = match self.has_fragments {
             true => SENDS_FRAGMENTS,
             false => SENDS,
         };
-        // SAFETY: In this RCU section the neighbour was held, which holds its device, and a VLAN's device
-        // holds the one below.
-        if link.lower.is_null() || !unsafe { c::kn_dev_takes_frames(link.lower, wants) } {
-            return None;
+        let addresses: Option<&[u8; ADDRESSES]> = self.bytes.first_chunk();
+        let (Some(addresses), true) = (addresses, hop.is_held(guard)) else {
+            return Err(Obstacle::Hop.met());
+        };
+        let (place, origin) = (hop.place(), origin.device.as_ptr());
+        // SAFETY: The device is valid, and there are two addresses of Ethernet. The neighbour is held in this
+        // RCU section, which holds its device, and a VLAN's device holds the one below.
+        match unsafe { c::kn_frame_can_leave(addresses.as_ptr(), origin, place, wants) } {
+            c::kn_frame_KN_FRAME_CAN_LEAVE => Ok(()),
+            c::kn_frame_KN_FRAME_HAS_NO_HOP => Err(Obstacle::Hop.met()),
+            c::kn_frame_KN_FRAME_IS_FOREIGN => Err(Obstacle::Address.met()),
+            _ => Err(Obstacle::Device.met()),
         }
-        Some(Way {
-            // CAST: Numbers are positive.
-            interface: link.interface as u32,
-            // No VLAN is a number below zero.
-            vlan: u16::try_from(link.vlan).ok(),
-        })
     }
 
-    /// Addresses the frame to the next hop, for which there is a [`way`](Self::way): to the neighbour's
+    /// Addresses the frame to the next hop, for which it [can leave](Self::can_leave): to the neighbour's
     /// address of this moment, from its device's.
     #[inline(always)]
     pub fn readdress(&mut self, hop: &NextHop) {
-        if let Some(addresses) = self.bytes.first_chunk_mut::<12>() {
-            // SAFETY: As in `way`; there is room for two addresses of Ethernet.
-            unsafe { c::kn_neigh_address(hop.neighbour(), addresses.as_mut_ptr()) };
+        if let Some(addresses) = self.bytes.first_chunk_mut::<ADDRESSES>() {
+            // SAFETY: As in `can_leave`.
+            unsafe { c::kn_neigh_address(hop.place().neigh, addresses.as_mut_ptr()) };
         }
     }
 }

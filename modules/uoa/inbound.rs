@@ -69,8 +69,8 @@ pub(crate) fn read(packet: &mut Packet<'_>, at: usize) -> Option<(Headers, uoa::
         tuple: Tuple {
             family,
             protocol: Protocol::UDP,
-            source_port: Port(source_port),
-            destination_port: Port(destination_port),
+            source_port: Port::new(source_port),
+            destination_port: Port::new(destination_port),
             source,
             destination,
         },

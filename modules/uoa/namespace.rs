@@ -220,7 +220,7 @@ fn plausible(client: Toa) -> Option<Client> {
     is_real.then_some(Client {
         family: client.family,
         address: client.address,
-        port: nat::Port(client.port),
+        port: nat::Port::new(client.port),
     })
 }
 

@@ -202,12 +202,12 @@ impl List for Clients {
 struct End(SocketAddr);
 
 impl End {
-    fn new(family: Family, address: &Address, Port(port): Port) -> Self {
+    fn new(family: Family, address: &Address, port: Port) -> Self {
         let address = match family {
             Family::V4 => IpAddr::V4(Ipv4Addr::from(address.v4())),
             Family::V6 => IpAddr::V6(Ipv6Addr::from(*address.octets())),
         };
-        Self(SocketAddr::new(address, port))
+        Self(SocketAddr::new(address, port.number()))
     }
 }
 

@@ -99,7 +99,7 @@ fn tuple(
     if family != other {
         return Err(request.refuse(EINVAL, c"the addresses are of two families"));
     }
-    let port = |id| number(request, nest, id, |nest| nest.be16(id)).map(Port);
+    let port = |id| number(request, nest, id, |nest| nest.be16(id)).map(Port::new);
     Ok(Tuple {
         family,
         protocol,

@@ -147,7 +147,7 @@ pub(super) fn service_of(request: &Request<'_>) -> Result<Option<ServiceKey>> {
         protocol,
         family,
         vip: vip(request, needed(service::ADDR)?, family)?,
-        vport: Port(nest.be16(service::PORT).unwrap_or(0)),
+        vport: Port::new(nest.be16(service::PORT).unwrap_or(0)),
     }))
 }
 

@@ -13,7 +13,7 @@ use kernel_ipvs::Direction;
 use kernel_net::ingress::Ingress;
 use kernel_net::net::{Net, PerNet};
 use kernel_net::netfilter::Verdict;
-use kernel_net::percpu::Counters;
+use kernel_net::percpu::{self, Counters};
 use kernel_net::rcu;
 use kernel_net::skb::Packet;
 use nat::shape::{TCP4, TCP6, UDP4, UDP6};
@@ -40,14 +40,17 @@ impl Interface {
         })
     }
 
-    /// Counts a packet.
+    /// Counts a packet that does not pass.
     #[inline]
-    pub(crate) fn count(&self, result: Result<(), Detour>) {
-        self.counters.add(match result {
-            Ok(()) => PASSED,
-            // CAST: The position in the enum.
-            Err(detour) => detour as usize,
-        });
+    pub(crate) fn leave(&self, detour: Detour) {
+        // CAST: The position in the enum.
+        self.counters.add(detour as usize);
+    }
+
+    /// What counts packets that pass.
+    #[inline(always)]
+    pub(crate) fn passing(&self) -> Option<percpu::Counter<'_>> {
+        self.counters.counter(PASSED)
     }
 
     /// Packets that passed.
@@ -101,11 +104,13 @@ impl Interface {
         }
     }
 
-    /// Counts what has become of a packet.
+    /// Counts a packet that has not passed.
     #[inline(always)]
     fn finish(&self, result: Result<Verdict, Detour>) -> Verdict {
-        self.count(result.map(|_| ()));
-        result.unwrap_or(Verdict::Accept)
+        result.unwrap_or_else(|detour| {
+            self.leave(detour);
+            Verdict::Accept
+        })
     }
 
     /// Translates a packet of a flow and sends it; or leaves it as the IP layer would, and counts why.
@@ -116,76 +121,80 @@ impl Interface {
         packet: Packet<'_>,
         guard: &rcu::Guard,
     ) -> Verdict {
-        self.finish(pass_shape::<N>(namespace, packet, guard))
+        self.finish(pass_shape::<N>((namespace, self), packet, guard))
     }
 
     /// The same with any other.
     #[inline(never)]
     fn pass_other(&self, namespace: &Namespace, packet: Packet<'_>, guard: &rcu::Guard) -> Verdict {
-        self.finish(pass_other(namespace, packet, guard))
+        self.finish(pass_other((namespace, self), packet, guard))
     }
 }
 
 #[inline(always)]
 fn pass_shape<const N: usize>(
-    namespace: &Namespace,
+    place: (&Namespace, &Interface),
     packet: Packet<'_>,
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let shape = Shape::of_len(N).ok_or(Detour::Scattered)?;
     let start: Option<&[u8; N]> = packet.linear().first_chunk();
-    let headers = Headers::of_shape(shape, start.ok_or(Detour::Scattered)?, packet.len())?;
-    pass_with(namespace, packet, (headers, Some(shape)), guard)
+    let start = start.ok_or_else(|| Detour::Scattered.taken())?;
+    let headers = Headers::of_shape(shape, start, packet.len())?;
+    pass_with(place, packet, (headers, Some(shape)), guard)
 }
 
 #[inline(always)]
 fn pass_other(
-    namespace: &Namespace,
+    place: (&Namespace, &Interface),
     packet: Packet<'_>,
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let start = packet.linear();
-    if !namespace.flows().may_have(start) {
+    if !place.0.flows().may_have(start) {
         return Err(Detour::NoFlow);
     }
     let headers = Headers::parse(start, packet.len())?;
-    pass_with(namespace, packet, (headers, None), guard)
+    pass_with(place, packet, (headers, None), guard)
 }
 
 #[inline(always)]
 fn pass_with(
-    namespace: &Namespace,
+    place: (&Namespace, &Interface),
     packet: Packet<'_>,
     (headers, shape): (Headers, Option<Shape>),
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
-    let found = namespace.flows().find(&headers.tuple, guard);
+    let found = place.0.flows().find(&headers.tuple, guard);
     let (bound, direction) = found.ok_or(Detour::NoFlow)?;
     let headers = shape.map_or(headers, |shape| headers.with_shape(shape));
     // Each direction has code of its own, too.
     match direction {
         Direction::Request => {
             let flow = (bound, Direction::Request);
-            pass_as(namespace, packet, headers, flow, guard)
+            pass_as(place, packet, headers, flow, guard)
         }
         Direction::Reply => {
             let flow = (bound, Direction::Reply);
-            pass_as(namespace, packet, headers, flow, guard)
+            pass_as(place, packet, headers, flow, guard)
         }
     }
 }
 
 #[inline(always)]
 fn pass_as(
-    namespace: &Namespace,
+    (namespace, interface): (&Namespace, &Interface),
     mut packet: Packet<'_>,
     mut headers: Headers,
     flow: (&BoundFlow, Direction),
     guard: &rcu::Guard,
 ) -> Result<Verdict, Detour> {
     let passage = Passage::of(flow, packet.linear(), &headers, guard)?;
+    if !passage.hop.can_send(guard) {
+        return Err(Detour::NoHop.taken());
+    }
     admit(&mut packet, &headers, &passage)?;
-    passage.count(packet.len(), guard)?;
+    passage.count(packet.len(), interface, guard)?;
     let to = passage.to();
     let translated = translate(&mut packet, &mut headers, &passage.rewrite(&to), 1, false);
     let mut room = || packet.make_room(passage.hop).map_err(|_| Counter::NoMemory);

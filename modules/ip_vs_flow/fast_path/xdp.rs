@@ -15,12 +15,11 @@ use kernel::error::to_result;
 use kernel::ffi;
 use kernel::prelude::*;
 use kernel_ipvs::Direction;
-use kernel_net::net::PerNet;
 use kernel_net::next_hop::NextHop;
 use kernel_net::rcu;
-use kernel_net::xdp::{Context, Frame, Origin, Way};
+use kernel_net::xdp::{Context, Frame, Obstacle, Origin};
 use nat::shape::{TCP4, TCP6, UDP4, UDP6};
-use nat::{ChecksumState, Detour, Headers, Shape};
+use nat::{ChecksumState, Detour, Headers, Shape, Tuple};
 use wire::Ethernet;
 
 use super::ingress::Interface;
@@ -39,10 +38,19 @@ pub(crate) fn register() -> Result {
     to_result(ip_vs_flow_register_kfunc())
 }
 
+/// Where a frame has come in, and what is counted there.
+type Place<'a> = (&'a Namespace, &'a Interface, Origin<'a>);
+
 /// What the program asks: see `kfunc.c`, the only caller.
 #[no_mangle]
-extern "C" fn ip_vs_flow_frame(context: Context<'_>) -> ffi::c_int {
-    consider(context).unwrap_or(0)
+extern "C" fn ip_vs_flow_frame(
+    namespace: Option<&Namespace>,
+    interface: u32,
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> ffi::c_int {
+    let place = namespace.map(|namespace| (namespace, interface));
+    place.map_or(0, |place| consider(place, origin, context).unwrap_or(0))
 }
 
 /// The device that a frame is to be sent by, translated; zero or `None` for one that is as it was.
@@ -50,10 +58,13 @@ extern "C" fn ip_vs_flow_frame(context: Context<'_>) -> ffi::c_int {
 /// Here is what frames of no flow cost. What is done for others is compiled once for each of the usual
 /// shapes, and once more for the rest.
 #[inline(always)]
-fn consider(context: Context<'_>) -> Option<ffi::c_int> {
-    let (guard, origin) = (context.guard(), context.origin()?);
-    let namespace = Namespace::of_guarded(origin.net(), guard)?;
-    let interface = namespace.fast_path.frames(origin.interface(), guard)?;
+fn consider(
+    (namespace, interface): (&Namespace, u32),
+    origin: Origin<'_>,
+    context: Context<'_>,
+) -> Option<ffi::c_int> {
+    let guard = context.guard();
+    let interface = namespace.fast_path.frames(interface, guard)?;
     if !namespace.scene.tunables.takes_shortcuts() {
         return None;
     }
@@ -67,7 +78,7 @@ fn consider(context: Context<'_>) -> Option<ffi::c_int> {
     })
 }
 
-/// A frame that is of the shape of that length, if it has no tag.
+/// A frame that is of the shape of that length, if it has no tag and is in one piece.
 #[inline(always)]
 fn meet<const N: usize>(
     namespace: &Namespace,
@@ -78,7 +89,7 @@ fn meet<const N: usize>(
     let bytes = context.bytes();
     let start = bytes.get(Ethernet::LEN..).unwrap_or(&[]);
     match (Ethernet::untagged(bytes), Shape::of_len(N)) {
-        (Some(family), Some(shape)) if shape.family() == family => {
+        (Some(family), Some(shape)) if shape.family() == family && !context.has_fragments() => {
             match namespace.flows().may_have_shape(shape, start) {
                 true => pass_shape::<N>(namespace, interface, origin, context),
                 false => finish(interface, Err(Detour::NoFlow)),
@@ -88,12 +99,15 @@ fn meet<const N: usize>(
     }
 }
 
-/// Counts what has become of a frame, and tells the program.
+/// Tells the program what has become of a frame, and counts it if it has not passed.
 #[inline(always)]
 fn finish(interface: &Interface, result: Result<u32, Detour>) -> ffi::c_int {
-    interface.count(result.map(|_| ()));
+    let number = result.unwrap_or_else(|detour| {
+        interface.leave(detour);
+        0
+    });
     // CAST: Numbers of devices are positive.
-    result.unwrap_or(0) as ffi::c_int
+    number as ffi::c_int
 }
 
 /// Translates a frame of a flow; or leaves it as it was, and counts why.
@@ -104,34 +118,26 @@ fn pass_shape<const N: usize>(
     origin: Origin<'_>,
     context: Context<'_>,
 ) -> ffi::c_int {
-    finish(interface, pass_as_shape::<N>(namespace, origin, context))
+    let place = (namespace, interface, origin);
+    finish(interface, pass_as_shape::<N>(place, context))
 }
 
 #[inline(always)]
-fn pass_as_shape<const N: usize>(
-    namespace: &Namespace,
-    origin: Origin<'_>,
-    context: Context<'_>,
-) -> Result<u32, Detour> {
-    let (guard, frame) = (context.guard(), context.frame());
+fn pass_as_shape<const N: usize>(place: Place<'_>, context: Context<'_>) -> Result<u32, Detour> {
+    let (guard, frame) = (context.guard(), context.whole());
     let shape = Shape::of_len(N).ok_or(Detour::Scattered)?;
     let bytes = frame.bytes.get_mut(..Ethernet::LEN.saturating_add(N));
-    let bytes = bytes.ok_or(Detour::Scattered)?;
+    let bytes = bytes.ok_or_else(|| Detour::Scattered.taken())?;
     let link = Ethernet {
         len: Ethernet::LEN,
         vlan: None,
         family: shape.family(),
     };
     let start = bytes.get(link.len..).unwrap_or(&[]);
-    let headers = Headers::of_shape(shape, start, frame.len.saturating_sub(link.len))?;
+    // Whatever its length: a packet of more than 64 KiB, which does not say how long it is, is none of ours.
+    let headers = Headers::of_shape(shape, start, 0)?;
     let frame = Frame { bytes, ..frame };
-    pass_with(
-        (namespace, origin),
-        frame,
-        link,
-        (headers, Some(shape)),
-        guard,
-    )
+    pass_with(place, frame, link, (headers, Some(shape)), guard)
 }
 
 /// The same with any other.
@@ -142,52 +148,48 @@ fn pass_other(
     origin: Origin<'_>,
     context: Context<'_>,
 ) -> ffi::c_int {
-    finish(interface, pass_any(namespace, origin, context))
+    finish(interface, pass_any((namespace, interface, origin), context))
 }
 
 #[inline(always)]
-fn pass_any(
-    namespace: &Namespace,
-    origin: Origin<'_>,
-    context: Context<'_>,
-) -> Result<u32, Detour> {
+fn pass_any(place: Place<'_>, context: Context<'_>) -> Result<u32, Detour> {
     let (guard, frame) = (context.guard(), context.frame());
     let link = Ethernet::parse(frame.bytes).map_err(|_| Detour::NoFlow)?;
     let start = frame.bytes.get(link.len..).unwrap_or(&[]);
-    if !namespace.flows().may_have(start) {
+    if !place.0.flows().may_have(start) {
         return Err(Detour::NoFlow);
     }
     let headers = Headers::parse(start, frame.len.saturating_sub(link.len))?;
-    pass_with((namespace, origin), frame, link, (headers, None), guard)
+    pass_with(place, frame, link, (headers, None), guard)
 }
 
 #[inline(always)]
 fn pass_with(
-    (namespace, origin): (&Namespace, Origin<'_>),
+    place: Place<'_>,
     frame: Frame<'_>,
     link: Ethernet,
     (headers, shape): (Headers, Option<Shape>),
     guard: &rcu::Guard,
 ) -> Result<u32, Detour> {
-    let found = namespace.flows().find(&headers.tuple, guard);
+    let found = place.0.flows().find(&headers.tuple, guard);
     let (bound, direction) = found.ok_or(Detour::NoFlow)?;
     let headers = shape.map_or(headers, |shape| headers.with_shape(shape));
     // Each direction has code of its own, too.
     match direction {
         Direction::Request => {
             let flow = (bound, Direction::Request);
-            pass_as(origin, frame, link, headers, flow, guard)
+            pass_as(place, frame, link, headers, flow, guard)
         }
         Direction::Reply => {
             let flow = (bound, Direction::Reply);
-            pass_as(origin, frame, link, headers, flow, guard)
+            pass_as(place, frame, link, headers, flow, guard)
         }
     }
 }
 
 #[inline(always)]
 fn pass_as(
-    origin: Origin<'_>,
+    (_, interface, origin): Place<'_>,
     mut frame: Frame<'_>,
     link: Ethernet,
     mut headers: Headers,
@@ -210,30 +212,41 @@ fn pass_as(
     if headers.total_len > transit::SURE_TO_FIT && !fits() {
         return Err(Detour::TooBig.taken());
     }
-    // Frames for other hosts on the link are not ours.
-    if !origin.is_meant(&frame) {
-        return Err(Detour::NoFlow.taken());
-    }
-    let way = way(&frame, &link, passage.hop)?;
-    passage.count(headers.total_len, guard)?;
+    admit(&frame, origin, &link, passage.hop, guard)?;
+    passage.count(headers.total_len, interface, guard)?;
     let packet = frame.bytes.get_mut(link.len..).unwrap_or(&mut []);
     // It cannot fail, the headers having been read; if it did, the packet would be as it was.
+    let to = Tuple {
+        family: headers.tuple.family,
+        ..passage.to()
+    };
     passage
-        .rewrite(&passage.to())
+        .rewrite(&to)
         .apply(packet, &mut headers, ChecksumState::Complete, 1)
         .map_err(|_| Detour::Malformed)?;
-    link.retag(frame.bytes, way.vlan);
+    link.retag(frame.bytes, passage.hop.vlan());
     frame.readdress(passage.hop);
-    Ok(way.interface)
+    Ok(passage.hop.interface())
 }
 
-/// How the frame gets to the receiver as XDP sends it.
+/// Whether the frame gets to the receiver as XDP sends it.
 #[inline(always)]
-fn way(frame: &Frame<'_>, link: &Ethernet, hop: &NextHop) -> Result<Way, Detour> {
-    let way = frame.way(hop).ok_or_else(|| Detour::NoWay.taken())?;
-    match way.vlan.is_some() == link.vlan.is_some() {
-        true => Ok(way),
-        // There is no room for a tag, and none may be taken off.
-        false => Err(Detour::NoWay.taken()),
+fn admit(
+    frame: &Frame<'_>,
+    origin: Origin<'_>,
+    link: &Ethernet,
+    hop: &NextHop,
+    guard: &rcu::Guard,
+) -> Result<(), Detour> {
+    // There is no room for a tag, and none may be taken off.
+    if hop.vlan().is_some() != link.vlan.is_some() {
+        return Err(Detour::NoWay.taken());
     }
+    let can_leave = frame.can_leave(origin, hop, guard);
+    can_leave.map_err(|obstacle| match obstacle {
+        Obstacle::Hop => Detour::NoHop,
+        // Frames for other hosts on the link are not ours.
+        Obstacle::Address => Detour::NoFlow,
+        Obstacle::Device => Detour::NoWay,
+    })
 }

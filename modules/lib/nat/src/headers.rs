@@ -42,6 +42,15 @@ pub enum Unfit {
     Foreign,
 }
 
+impl Unfit {
+    /// The same, as of [`Detour::taken`](crate::Detour::taken).
+    #[cold]
+    #[inline(never)]
+    fn taken(self) -> Self {
+        self
+    }
+}
+
 impl From<Malformed> for Unfit {
     fn from(_: Malformed) -> Self {
         Self::Malformed
@@ -69,7 +78,7 @@ impl Headers {
     #[inline(always)]
     pub(crate) fn behind(ip: Network, start: &[u8], len: usize) -> Result<Self, Unfit> {
         if ip.is_fragment {
-            return Err(Unfit::Fragment);
+            return Err(Unfit::Fragment.taken());
         }
         let fixed = match ip.protocol {
             Protocol::TCP => Tcp::MIN,
@@ -84,18 +93,28 @@ impl Headers {
         } else {
             ip.total_len
         };
-        let within = |len: usize| match ip.header_len.checked_add(len) {
-            Some(end) if end <= total_len => Ok(end),
-            _ => Err(Unfit::Malformed),
+        let holds = |len: usize| {
+            let end = ip.header_len.checked_add(len);
+            end.is_some_and(|end| end <= total_len)
         };
-        let mut end = within(fixed)?;
+        if !holds(fixed) {
+            return Err(Unfit::Malformed.taken());
+        }
+        let mut end = ip.header_len.saturating_add(fixed);
         let Some(transport) = start.get(ip.header_len..end) else {
             return Err(Unfit::Needs(end));
         };
         if ip.protocol == Protocol::UDP {
-            within(Udp::parse(transport)?.len())?;
+            match Udp::parse(transport) {
+                Ok(udp) if holds(udp.len()) => {}
+                _ => return Err(Unfit::Malformed.taken()),
+            }
         } else if ip.protocol == Protocol::TCP {
-            end = within(Tcp::parse_fixed(transport)?.header_len())?;
+            let len = Tcp::parse_fixed(transport)?.header_len();
+            if !holds(len) {
+                return Err(Unfit::Malformed.taken());
+            }
+            end = ip.header_len.saturating_add(len);
             if start.len() < end {
                 return Err(Unfit::Needs(end));
             }

@@ -239,7 +239,7 @@ impl PortPool {
             if is_in_range {
                 self.used = self.used.saturating_add(1);
                 return Some(Allocation {
-                    port: Port(port),
+                    port: Port::new(port),
                     last,
                 });
             }
@@ -258,7 +258,7 @@ impl PortPool {
             if *record == Record::NEW {
                 *record = Record::USED;
                 self.used = self.used.saturating_add(1);
-                return Ok(Port(port));
+                return Ok(Port::new(port));
             }
         }
         Err(PortError::Exhausted)
@@ -278,10 +278,11 @@ impl PortPool {
     pub fn release(
         &mut self,
         records: &mut impl Records,
-        Port(port): Port,
+        port: Port,
         last: Option<LastUse>,
         now: u16,
     ) -> Result<(), NotAllocated> {
+        let port = port.number();
         let is_in_range = self.is_in_range(port);
         let freed = record(records, port)
             .filter(|r| **r == Record::USED)

@@ -107,7 +107,7 @@ impl Story {
         match packet {
             _ if marks & (SHIFTED | CLOCKED) != 0 => return Err(Detour::Shifted.taken()),
             // What introduces the client goes its way; answers need not wait.
-            _ if from_client && (marks & INTRODUCING != 0 || self.introduces()) => {
+            _ if from_client && (marks & INTRODUCING != 0) | self.introduces() => {
                 return Err(Detour::Introduction.taken())
             }
             Plain::Segment(_) if marks & !(INTRODUCING | FAST_OPENED) != ANSWERED => {

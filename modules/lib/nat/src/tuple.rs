@@ -22,22 +22,34 @@ impl Protocol {
     pub const ICMPV6: Protocol = Protocol(58);
 }
 
-/// A port, in the order of the host.
+/// A port, in network order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(transparent)]
-pub struct Port(pub u16);
+pub struct Port([u8; 2]);
 
 impl Port {
+    /// By its number.
+    #[inline]
+    pub const fn new(number: u16) -> Self {
+        Self(number.to_be_bytes())
+    }
+
+    /// Its number.
+    #[inline]
+    pub const fn number(self) -> u16 {
+        u16::from_be_bytes(self.0)
+    }
+
     /// From network order.
     #[inline]
     pub const fn from_be_bytes(bytes: [u8; 2]) -> Self {
-        Self(u16::from_be_bytes(bytes))
+        Self(bytes)
     }
 
     /// In network order.
     #[inline]
     pub const fn to_be_bytes(self) -> [u8; 2] {
-        self.0.to_be_bytes()
+        self.0
     }
 }
 
@@ -102,12 +114,23 @@ impl Tuple {
     /// in registers.
     #[inline(always)]
     pub fn is(&self, other: &Self) -> bool {
-        self.source_port == other.source_port
-            && self.destination_port == other.destination_port
-            && self.source == other.source
-            && self.destination == other.destination
+        // Behind addresses of IPv4 there is nothing but zeroes.
+        let is = |ours: &Address, theirs: &Address| match self.family {
+            Family::V4 => ours.v4() == theirs.v4(),
+            Family::V6 => ours == theirs,
+        };
+        self.ports() == other.ports()
+            && is(&self.source, &other.source)
+            && is(&self.destination, &other.destination)
             && self.protocol == other.protocol
             && self.family == other.family
+    }
+
+    /// Both ports as one word.
+    #[inline(always)]
+    const fn ports(&self) -> u32 {
+        let ([a, b], [c, d]) = (self.source_port.0, self.destination_port.0);
+        u32::from_ne_bytes([a, b, c, d])
     }
 
     /// A hash of the whole tuple.
@@ -115,18 +138,18 @@ impl Tuple {
     pub fn hash(&self, &HashKey([first, second]): &HashKey) -> u32 {
         let word = |bytes: &[u8]| bytes.first_chunk().copied().map_or(0, u32::from_ne_bytes);
         let pair = |a: u32, b: u32| (u64::from(a) << 32) | u64::from(b);
-        let [p, q] = [self.source_port.0, self.destination_port.0].map(u32::from);
-        let ports = pair((p << 16) | q, u32::from(self.protocol.0));
+        let ports = pair(u32::from(self.protocol.0), self.ports());
         let (source, destination) = (self.source.octets(), self.destination.octets());
+        // As they lie in a header.
         let mut hash = mix(
-            pair(word(source), word(destination)) ^ first,
+            pair(word(destination), word(source)) ^ first,
             ports ^ second,
         );
         if self.family == Family::V6 {
             // BOUND: Three more words of each address.
             for at in [4, 8, 12] {
                 let tail = |octets: &[u8; 16]| octets.get(at..).map_or(0, word);
-                hash = mix(hash ^ first, pair(tail(source), tail(destination)) ^ second);
+                hash = mix(hash ^ first, pair(tail(destination), tail(source)) ^ second);
             }
         }
         // CAST: The halves of a hash are as good as each other.

@@ -211,7 +211,7 @@ fn what_the_director_has_put_in_front_of_a_datagram_is_taken_out() {
                 kind: uoa::OPTION,
                 family: client,
                 address: sent.source,
-                port: sent.source_port.0,
+                port: sent.source_port.number(),
             },
             protocol: 17,
         };

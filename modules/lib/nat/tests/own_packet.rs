@@ -62,7 +62,7 @@ proptest! {
         let (at, protocol, class, hops) = network(packet.bytes(), &tuple);
         prop_assert_eq!((protocol, class, hops), (6, 0, 64));
         let tcp = Tcp::parse(&packet.bytes()[at..]).unwrap();
-        prop_assert_eq!(tcp.ports(), (tuple.source_port.0, tuple.destination_port.0));
+        prop_assert_eq!(tcp.ports(), (tuple.source_port.number(), tuple.destination_port.number()));
         prop_assert_eq!((tcp.seq(), tcp.ack()), (sequence, 0));
         prop_assert!(tcp.flags().rst() && !tcp.flags().ack() && !tcp.flags().syn());
         prop_assert_eq!(tcp.header_len(), packet.bytes().len() - at);
@@ -87,7 +87,7 @@ proptest! {
             kind: 0,
             family: client.family,
             address: client.source,
-            port: client.source_port.0,
+            port: client.source_port.number(),
         };
         let form = if opp { Form::Opp } else { Form::Option };
         let insertion = Insertion::new(form, &toa);
@@ -107,7 +107,7 @@ proptest! {
         };
         prop_assert_eq!(told, Toa { kind: 31, ..toa });
         let udp = Udp::parse(&bytes[at..]).unwrap();
-        prop_assert_eq!((udp.ports(), udp.len()), ((tuple.source_port.0, tuple.destination_port.0), 8));
+        prop_assert_eq!((udp.ports(), udp.len()), ((tuple.source_port.number(), tuple.destination_port.number()), 8));
         prop_assert_eq!(bytes.len(), at + 8);
         prop_assert_ne!(&bytes[at + 6..at + 8], &[0, 0]);
         prop_assert!(sums_up(&tuple, &bytes[at..]));
@@ -122,7 +122,7 @@ proptest! {
 fn an_introduction_in_front_of_nothing_is_none() {
     let tuple = Tuple {
         protocol: Protocol::UDP,
-        source_port: Port(1),
+        source_port: Port::new(1),
         ..tcp(v4(1, 2, 3, 4), 5, v4(6, 7, 8, 9), 10)
     };
     let toa = Toa {

@@ -54,7 +54,7 @@ fn hands_out_every_port_once_then_none() {
         let expected: BTreeSet<u16> = (min.max(1)..=max).collect();
         let got: Vec<u16> = expected
             .iter()
-            .map(|_| pool.allocate(&mut memory, 0).unwrap().port.0)
+            .map(|_| pool.allocate(&mut memory, 0).unwrap().port.number())
             .collect();
         assert_eq!(got.iter().copied().collect::<BTreeSet<_>>(), expected);
         assert_eq!(pool.allocate(&mut memory, 0), Err(PortError::Exhausted));
@@ -64,7 +64,7 @@ fn hands_out_every_port_once_then_none() {
         );
 
         // One comes back: it is the one to be had, with its past.
-        let port = Port(got[got.len() / 2]);
+        let port = Port::new(got[got.len() / 2]);
         pool.release(&mut memory, port, Some(LAST), 5).unwrap();
         let again = Allocation {
             port,
@@ -85,7 +85,12 @@ fn begins_where_the_seed_says() {
     };
     assert_eq!(
         (first(0), first(3), first(10), first(65535)),
-        (Port(100), Port(103), Port(100), Port(105))
+        (
+            Port::new(100),
+            Port::new(103),
+            Port::new(100),
+            Port::new(105)
+        )
     );
 }
 
@@ -93,22 +98,22 @@ fn begins_where_the_seed_says() {
 fn prefers_rested_then_new_then_resting() {
     let (mut pool, mut memory) = (PortPool::new(10, 13, 0), Memory::of(1));
     for port in [10, 11] {
-        assert_eq!(pool.allocate(&mut memory, 0).unwrap().port, Port(port));
+        assert_eq!(pool.allocate(&mut memory, 0).unwrap().port, Port::new(port));
     }
-    pool.release(&mut memory, Port(10), Some(LAST), 100)
+    pool.release(&mut memory, Port::new(10), Some(LAST), 100)
         .unwrap();
     let mut take = |now| pool.allocate(&mut memory, now).map(|a| (a.port, a.last));
     assert_eq!(
         take(100 + REST - 1),
-        Ok((Port(12), None)),
+        Ok((Port::new(12), None)),
         "new before resting"
     );
     assert_eq!(
         take(100 + REST),
-        Ok((Port(10), None)),
+        Ok((Port::new(10), None)),
         "rested before new, and forgotten"
     );
-    assert_eq!(take(100 + REST), Ok((Port(13), None)));
+    assert_eq!(take(100 + REST), Ok((Port::new(13), None)));
     assert_eq!(take(100 + REST), Err(PortError::Exhausted));
 }
 
@@ -119,24 +124,25 @@ fn hands_back_in_the_order_of_release() {
         pool.allocate(&mut memory, 0).unwrap();
     }
     for port in [12, 10, 14, 11, 13] {
-        pool.release(&mut memory, Port(port), None, 1).unwrap();
+        pool.release(&mut memory, Port::new(port), None, 1).unwrap();
     }
     for port in [12, 10, 14, 11, 13] {
-        assert_eq!(pool.allocate(&mut memory, 2).unwrap().port, Port(port));
+        assert_eq!(pool.allocate(&mut memory, 2).unwrap().port, Port::new(port));
     }
 }
 
 #[test]
 fn a_port_comes_back_once() {
     let (mut pool, mut memory) = (PortPool::new(10, 20, 0), Memory::of(1));
-    let release =
-        |pool: &mut PortPool, memory: &mut Memory, port| pool.release(memory, Port(port), None, 0);
+    let release = |pool: &mut PortPool, memory: &mut Memory, port| {
+        pool.release(memory, Port::new(port), None, 0)
+    };
     assert_eq!(
         release(&mut pool, &mut memory, 10),
         Err(NotAllocated),
         "never handed out"
     );
-    let Port(port) = pool.allocate(&mut memory, 0).unwrap().port;
+    let port = pool.allocate(&mut memory, 0).unwrap().port.number();
     assert_eq!(release(&mut pool, &mut memory, port), Ok(()));
     assert_eq!(release(&mut pool, &mut memory, port), Err(NotAllocated));
     assert_eq!(release(&mut pool, &mut memory, 0), Err(NotAllocated));
@@ -189,10 +195,10 @@ fn without_memory_it_makes_do_with_the_ports_it_knows() {
         pool.allocate(&mut memory, 0).unwrap();
     }
     assert_eq!(pool.allocate(&mut memory, 0), Err(PortError::NoMemory));
-    pool.release(&mut memory, Port(1007), Some(LAST), 0)
+    pool.release(&mut memory, Port::new(1007), Some(LAST), 0)
         .unwrap();
     let again = Allocation {
-        port: Port(1007),
+        port: Port::new(1007),
         last: Some(LAST),
     };
     assert_eq!(pool.allocate(&mut memory, 0), Ok(again));
@@ -200,7 +206,7 @@ fn without_memory_it_makes_do_with_the_ports_it_knows() {
     memory.left = 1;
     assert_eq!(
         pool.allocate(&mut memory, 0).unwrap().port,
-        Port(1024),
+        Port::new(1024),
         "there is memory again"
     );
 }
@@ -229,24 +235,24 @@ fn a_new_range_holds_at_once() {
     pool.set_range(15, 24);
     assert_eq!((pool.size(), pool.in_use()), (10, 3));
     let got: BTreeSet<u16> = (0..7)
-        .map(|_| pool.allocate(&mut memory, 0).unwrap().port.0)
+        .map(|_| pool.allocate(&mut memory, 0).unwrap().port.number())
         .collect();
     assert_eq!(got, [15, 16, 20, 21, 22, 23, 24].into());
     assert_eq!(pool.allocate(&mut memory, 0), Err(PortError::Exhausted));
     pool.set_range(23, 24);
-    assert_eq!(pool.release(&mut memory, Port(17), None, 0), Ok(()));
+    assert_eq!(pool.release(&mut memory, Port::new(17), None, 0), Ok(()));
     assert_eq!(
         pool.allocate(&mut memory, 0),
         Err(PortError::Exhausted),
         "17 is out of range"
     );
     assert_eq!(
-        pool.release(&mut memory, Port(17), None, 0),
+        pool.release(&mut memory, Port::new(17), None, 0),
         Err(NotAllocated)
     );
     pool.set_range(10, 24);
     let got: HashSet<u16> = (0..6)
-        .map(|_| pool.allocate(&mut memory, 0).unwrap().port.0)
+        .map(|_| pool.allocate(&mut memory, 0).unwrap().port.number())
         .collect();
     assert_eq!(got, [10, 11, 12, 13, 14, 17].into());
     assert_eq!(pool.allocate(&mut memory, 0), Err(PortError::Exhausted));
@@ -334,7 +340,8 @@ proptest! {
                 Step::Allocate => {
                     let candidates = model.candidates(now);
                     match pool.allocate(&mut memory, clock) {
-                        Ok(Allocation { port: Port(port), last }) => {
+                        Ok(Allocation { port, last }) => {
+                            let port = port.number();
                             let got = (port, last.map(|last| last.end_seq));
                             prop_assert!(candidates.contains(&got), "{got:?} of {candidates:?}");
                             model.resting.retain(|resting| resting.0 != port);
@@ -352,7 +359,7 @@ proptest! {
                         len => *model.used.iter().nth(n % (len + 1)).unwrap_or(&model.min),
                     };
                     let last = seq.map(|end_seq| LastUse { end_seq });
-                    let outcome = pool.release(&mut memory, Port(port), last, clock);
+                    let outcome = pool.release(&mut memory, Port::new(port), last, clock);
                     prop_assert_eq!(outcome.is_ok(), model.used.remove(&port));
                     if outcome.is_ok() && (model.min..=model.max).contains(&port) {
                         model.resting.push_back((port, seq, now));

@@ -90,11 +90,11 @@ fn spreads_what_differs_in_little_over_all_buckets() {
     type Vary = fn(Tuple, u16) -> Tuple;
     let families: [(&str, Tuple, Vary); 5] = [
         ("source port", base, |t, n| Tuple {
-            source_port: Port(n),
+            source_port: Port::new(n),
             ..t
         }),
         ("destination port", base, |t, n| Tuple {
-            destination_port: Port(n),
+            destination_port: Port::new(n),
             ..t
         }),
         ("source", base, |t, n| Tuple {

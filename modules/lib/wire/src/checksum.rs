@@ -55,18 +55,28 @@ pub fn sum(bytes: &[u8]) -> u16 {
     words.into_iter().fold(0, add)
 }
 
+/// What divides a multiple of 0xffff by it, of 64 bits.
+const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+
+const _: () = assert!(INVERSE.wrapping_mul(0xffff) == 1);
+
 /// Whether an IPv4 header without options has the checksum it should.
 #[inline]
 pub fn is_right(header: &[u8; 20]) -> bool {
-    let mut total = 0u64;
-    // BOUND: Five words.
-    for word in header.chunks_exact(4) {
-        let word = word.first_chunk().copied().map_or(0, u32::from_ne_bytes);
-        total = total.wrapping_add(u64::from(word));
-    }
+    let words = |at: usize| {
+        let words = header.get(at..).and_then(<[u8]>::first_chunk);
+        words.copied().map_or(0, u64::from_ne_bytes)
+    };
+    let last = header.last_chunk().copied().map_or(0, u32::from_ne_bytes);
+    // Four words of 16 bits at once: 2^64 - 1, which the carry stands for, is a multiple of 2^16 - 1.
+    let add = |a: u64, b: u64| {
+        let (sum, carry) = a.overflowing_add(b);
+        sum.wrapping_add(u64::from(carry))
+    };
+    let total = add(add(words(0), words(8)), u64::from(last));
     // A one's complement sum of 16 bits is zero, in either form, if the number is a multiple of
-    // 0xffff; and no header is all zeroes.
-    total != 0 && total % 0xffff == 0
+    // 0xffff; and no header is all zeroes. Such a number, and no other, has a small quotient.
+    total.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
 }
 
 /// The checksum of bytes whose checksum field is zero, in the order of memory.
@@ -147,13 +157,14 @@ impl Delta {
     /// and stays; a sum that comes out as zero is sent as all ones.
     #[inline]
     pub const fn apply_udp(self, field: [u8; 2]) -> [u8; 2] {
-        if u16::from_ne_bytes(field) == 0 {
-            return field;
-        }
-        match u16::from_ne_bytes(self.apply(field)) {
-            0 => [0xff, 0xff],
-            new => new.to_ne_bytes(),
-        }
+        // As one number until the end, which compilers move in one piece.
+        let (old, new) = (field, self.apply(field));
+        let new = match (u16::from_ne_bytes(old), u16::from_ne_bytes(new)) {
+            (0, _) => 0,
+            (_, 0) => 0xffff,
+            (_, new) => new,
+        };
+        new.to_ne_bytes()
     }
 
     /// The field of a packet whose checksum the NIC is to complete (`CHECKSUM_PARTIAL`): it holds

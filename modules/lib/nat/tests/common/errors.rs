@@ -73,8 +73,8 @@ pub(crate) fn tuple(
     Tuple {
         family,
         protocol,
-        source_port: Port(from),
-        destination_port: Port(to),
+        source_port: Port::new(from),
+        destination_port: Port::new(to),
         source,
         destination,
     }

@@ -150,8 +150,8 @@ pub(crate) fn tcp(
     Tuple {
         family: Family::V4,
         protocol: Protocol::TCP,
-        source_port: Port(source_port),
-        destination_port: Port(destination_port),
+        source_port: Port::new(source_port),
+        destination_port: Port::new(destination_port),
         source,
         destination,
     }
@@ -185,8 +185,8 @@ pub(crate) fn tuples() -> impl Strategy<Value = (Tuple, Tuple)> {
                 move |(source, destination, from, to)| Tuple {
                     family,
                     protocol,
-                    source_port: Port(from),
-                    destination_port: Port(to),
+                    source_port: Port::new(from),
+                    destination_port: Port::new(to),
                     source,
                     destination,
                 },
