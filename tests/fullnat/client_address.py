@@ -16,6 +16,7 @@ from lib.packets import window_scale
 from lib.topology import CLIENT
 from lib.topology import LOCAL
 from lib.topology import VIP
+from lib.traffic import only_answers
 from lib.wire import CLIENT as RAW_CLIENT
 from lib.wire import Conversation
 from lib.wire import Tap
@@ -63,16 +64,29 @@ def test_a_client_without_options_gets_it_too(wire):
 def test_it_is_on_data_until_the_client_acknowledges_data_of_the_server(wire):
     talk = Conversation(wire, 44004)
     talk.open()
-    mine = [(RAW_CLIENT, 44004)]
+    mine, syn = [(RAW_CLIENT, 44004)], talk.seen_seq
     assert talk.client("PA", b"one").tcp.toas() == mine
     assert talk.client("PA", b"one", seq=talk.seq - 3).tcp.toas() == mine, "a retransmission"
     before = talk.ack
-    talk.server("PA", b"a word of the server")
+    # Nothing of that had come when this left.
+    talk.server("PA", b"a word of the server", ack=syn)
     late = talk.client("PA", b"two", ack=before)
     assert late.tcp.toas() == mine and late.tcp.data == b"two"
     assert talk.client("A").tcp.options == b"", "the server is known to have got it"
     assert talk.client("PA", b"three").tcp.options == b""
     assert talk.client("FA").tcp.options == b""
+
+
+def test_it_is_on_data_until_the_server_acknowledges_data_of_the_client(wire):
+    talk = Conversation(wire, 44061)
+    talk.open()
+    mine, syn = [(RAW_CLIENT, 44061)], talk.seen_seq
+    assert talk.client("PA", b"one").tcp.toas() == mine
+    talk.server("A", ack=syn)
+    assert talk.client("PA", b"two").tcp.toas() == mine, "the first may be lost"
+    talk.server("A", ack=syn + 1)
+    assert talk.client("PA", b"three").tcp.options == b"", "the server has a socket, which is told"
+    assert talk.client("PA", b"one", seq=talk.seq - 11).tcp.options == b"", "a retransmission"
 
 
 def test_it_is_on_a_fin_that_comes_first(wire):
@@ -195,7 +209,8 @@ def test_every_segment_of_a_super_packet_carries_it(topology, director, segmente
         topology.director.run("ethtool", "-K", "lan1", "tso", "off", "gso", "off", "tx", "off")
     far = Tap(topology.servers[0], "eth0")
     try:
-        seen = json.loads(topology.client.run("traffic", "connect", f"{VIP}:80", "--size", 12000).stdout)
+        with only_answers(topology.servers[0]):
+            seen = json.loads(topology.client.run("traffic", "connect", f"{VIP}:80", "--size", 12000).stdout)
         assert seen["ok"] == 1
         data = [packet for packet in far.read() if packet.source == LOCAL and packet.tcp.data]
     finally:
