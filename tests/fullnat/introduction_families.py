@@ -19,6 +19,7 @@ from lib.topology import CLIENT
 from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
+from lib.traffic import only_answers
 
 OPP = 248
 # Client, virtual address, local address, real server.
@@ -76,7 +77,7 @@ def udp_socket(topology, client):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_tcp_client_is_introduced_by_its_own_address(topology, director, sums, way, mode):
     client, vip, local, server = serve(director, "-t", way, toa=mode, toa_kind=253)
-    with Tap(topology.servers[0]) as far:
+    with Tap(topology.servers[0]) as far, only_answers(topology.servers[0]):
         seen = json.loads(topology.client.run("traffic", "connect", end(vip, 80), "--size", 3000).stdout)
         assert seen["ok"] == 1
         packets = [p for p in far.read() if p.protocol == 6 and (p.source, p.destination) == (local, server)]
