@@ -117,15 +117,15 @@ pub(crate) fn run(options: &Options) -> io::Result<bool> {
             slices.push(std::mem::take(&mut sums));
         }
     }
-    let median = |part: &dyn Fn(&[Duration; 5]) -> Duration| {
-        let mut figures: Vec<_> = slices.iter().map(part).collect();
+    let median = |part: usize| {
+        let mut figures: Vec<_> = slices.iter().map(|sums| sums[part]).collect();
         figures.sort();
         let middle = figures.get(figures.len() / 2).copied().unwrap_or_default();
         (middle.as_nanos() as f64 / f64::from(SLICE)).round()
     };
-    let [syn, ack, accept, getpeername, close] =
-        [0, 1, 2, 3, 4].map(|part| median(&|sums| sums[part]));
-    let all = median(&|sums| sums.iter().sum());
+    let parts = [0, 1, 2, 3, 4].map(median);
+    let [syn, ack, accept, getpeername, close] = parts;
+    let all = parts.iter().sum();
     let costs = Costs {
         syn,
         ack,
