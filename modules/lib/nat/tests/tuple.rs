@@ -141,6 +141,43 @@ fn another_key_is_another_hash() {
     assert!(hashes.len() > 990);
 }
 
+/// How often the rarest pair is seen when things are chosen by remainder and others in turn, for clients with
+/// ports one after the other; 60 on average.
+fn rarest(key: &HashKey, number: u32, in_turn: u32) -> u32 {
+    let mut pairs = vec![0u32; (number * in_turn) as usize];
+    for turn in 0..60 * number * in_turn {
+        let client = Tuple {
+            family: Family::V4,
+            protocol: nat::Protocol::UDP,
+            source: v4(10, 9, 0, 10),
+            source_port: Port::new(10000 + turn as u16),
+            destination: v4(10, 0, 96, 204),
+            destination_port: Port::new(80),
+        };
+        let chosen = client.hash(key) % number;
+        pairs[(chosen * in_turn + turn % in_turn) as usize] += 1;
+    }
+    *pairs.iter().min().unwrap()
+}
+
+#[test]
+fn choices_do_not_go_in_step_with_what_is_taken_in_turn() {
+    let keys = (1..=400u64).map(|n| {
+        let random = |n: u64| {
+            let mixed = (n ^ (n >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (mixed ^ (mixed >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
+        };
+        let word = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        HashKey::new(random(word), random(!word))
+    });
+    for key in keys {
+        for (number, in_turn) in [(2, 2), (3, 2), (2, 3), (4, 2), (8, 4)] {
+            let least = rarest(&key, number, in_turn);
+            assert!(least > 20, "{number} and {in_turn}: {least} with {key:?}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn an_answer_comes_back((tuple, _) in tuples()) {
