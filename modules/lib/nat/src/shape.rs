@@ -99,7 +99,14 @@ impl Headers {
     #[inline(always)]
     pub fn of_shape(shape: Shape, start: &[u8], len: usize) -> Result<Self, Unfit> {
         let ip = match shape.family() {
-            Family::V4 => Network::of_plain_v4(start.first_chunk().ok_or(Unfit::Malformed)?),
+            Family::V4 => {
+                let ip = Network::of_plain_v4(start.first_chunk().ok_or(Unfit::Malformed)?);
+                // Asked here, too, because beyond 64 KiB nobody asks below.
+                match ip.total_len < V4_LEN {
+                    true => return Err(Unfit::Malformed),
+                    false => ip,
+                }
+            }
             Family::V6 => Network::of_plain_v6(start)?,
         };
         // As a constant.
