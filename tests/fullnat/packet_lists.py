@@ -10,7 +10,6 @@ from lib.topology import CLIENT
 from lib.topology import LOCAL
 from lib.topology import SERVERS
 from lib.topology import VIP
-from lib.traffic import only_answers
 from lib.wire import Tap
 
 REMOVE = "net.ipv4.vs.fullnat_timestamp_remove_entry"
@@ -44,13 +43,14 @@ def send(topology, director, size):
     return int(seen["list"][0]["own"].rpartition(":")[2]), went
 
 
-def test_every_packet_of_a_list_is_introduced(topology, director, lists):
+def test_the_first_packets_of_lists_are_introduced(topology, director, lists):
     failed = director.counters()["fullnat_add_toa_fail_mem"]
-    # What a client sends before it hears of the server.
-    with only_answers(topology.servers[0]):
-        port, went = send(topology, director, 14000)
-    assert sum(len(packet.tcp.data) for packet in went) >= 14000
-    assert all(packet.tcp.toas() == [(CLIENT, port)] for packet in went)
+    port, went = send(topology, director, 1000000)
+    assert sum(len(packet.tcp.data) for packet in went) >= 1000000
+    carried = [packet.tcp.toas() for packet in went]
+    # Until the server has acknowledged something.
+    some = carried.index([]) if [] in carried else len(carried)
+    assert some and carried == [[(CLIENT, port)]] * some + [[]] * (len(carried) - some)
     assert director.counters()["fullnat_add_toa_fail_mem"] == failed
 
 
